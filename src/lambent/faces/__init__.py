@@ -1,0 +1,1 @@
+"""Wire protocols at the edge. AWS's PascalCase exists only here."""

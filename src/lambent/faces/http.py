@@ -1,0 +1,48 @@
+"""A request and a response, as every face sees them."""
+
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+class Body(Protocol):
+    """A request's body as it comes in, with back pressure; reading it twice gives nothing."""
+
+    length: int | None  # Content-Length; None for a chunked body
+
+    async def read(self, limit: int) -> bytes:
+        """All of it. Raises `BodyTooLarge` when it is longer than `limit` bytes."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class BodyTooLarge(Exception):
+    """A body over the reader's limit; the rest of it is not read and the connection closes."""
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request. `path` and `query` are raw: split first, decode afterwards."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]  # names in lower case, repeated ones joined by a comma
+    body: Body
+    peer: str = ""
+    id: str = ""  # uuid, the request id of the answer
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP answer. A body that is iterated is streamed, chunked unless Content-Length is given."""
+
+    status: int
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes | AsyncIterable[bytes] = b""
+
+
+class Handler(Protocol):
+    """Anything that answers a request."""
+
+    async def __call__(self, request: Request) -> Response: ...

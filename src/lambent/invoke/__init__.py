@@ -1,0 +1,1 @@
+"""The way of an invocation from a caller to its outcome."""

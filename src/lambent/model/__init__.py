@@ -1,0 +1,1 @@
+"""What the platform is about: frozen dataclasses and rules, no I/O."""

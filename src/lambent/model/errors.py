@@ -1,0 +1,50 @@
+"""What the platform refuses, as exceptions; each face gives them its service's own code and form."""
+
+
+class PlatformError(Exception):
+    """A refusal with AWS's words. `message` goes to the caller as it stands."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class NotFound(PlatformError):
+    """The named thing does not exist."""
+
+
+class Conflict(PlatformError):
+    """The thing exists already, or its state does not allow this now."""
+
+
+class InvalidParameter(PlatformError):
+    """A value that the service refuses."""
+
+
+class InvalidContent(PlatformError):
+    """A payload that is not what it should be, usually not JSON."""
+
+
+class Precondition(PlatformError):
+    """The revision that the caller expected is not the one that is there."""
+
+
+class TooLarge(PlatformError):
+    """A body over its limit."""
+
+
+class Forbidden(PlatformError):
+    """The caller is known and may not."""
+
+
+class Throttled(PlatformError):
+    """No capacity is left for this caller now. `reason` is one of AWS's throttle reasons."""
+
+    def __init__(self, reason: str = "ConcurrentInvocationLimitExceeded", retry_after_s: int = 1) -> None:
+        super().__init__("Rate Exceeded.")
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class Unavailable(PlatformError):
+    """The platform cannot serve this now: a store is down, the disk is full, the node is stopping."""

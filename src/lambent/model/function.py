@@ -1,0 +1,78 @@
+"""A function's version: the code and configuration that an instance is made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lambent.model.names import LATEST, FunctionKey
+
+
+class State(StrEnum):
+    PENDING = "Pending"
+    ACTIVE = "Active"
+    FAILED = "Failed"
+
+
+class UpdateStatus(StrEnum):
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    IN_PROGRESS = "InProgress"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a state or an update status is what it is: AWS's text and its code."""
+
+    text: str
+    code: str
+
+
+CREATING = Reason("The function is being created.", "Creating")
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """An uploaded package. `digest` (hex sha-256 of the zip) names its files in the package store."""
+
+    digest: str
+    size: int  # bytes of the zip
+    sha256: str  # as AWS shows it: base64 for a zip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One version of a function, `$LATEST` or a published number."""
+
+    key: FunctionKey
+    version: str = LATEST
+    code: Code
+    runtime: str
+    handler: str
+    role: str  # ARN
+    description: str = ""
+    timeout_s: int = 3
+    memory_mb: int = 128
+    tmp_mb: int = 512
+    environment: Mapping[str, str] | None = None  # None: never given, so AWS omits the key
+    architecture: str = "x86_64"
+    tracing_mode: str = "PassThrough"
+    kept: Mapping[str, Any] = field(default_factory=dict)  # accepted and echoed, without effect here
+    state: State = State.PENDING
+    state_reason: Reason | None = CREATING
+    update_status: UpdateStatus | None = None
+    update_reason: Reason | None = None
+    revision_id: str = ""
+    last_modified: str = ""  # 2025-11-25T02:26:54.123+0000
+
+    @property
+    def arn(self) -> str:
+        return self.key.arn if self.version == LATEST else self.qualified_arn
+
+    @property
+    def qualified_arn(self) -> str:
+        return f"{self.key.arn}:{self.version}"
+
+    @property
+    def log_group(self) -> str:
+        return f"/aws/lambda/{self.key.name}"

@@ -1,0 +1,41 @@
+"""Who calls: the principal behind a verified request."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PrincipalKind(StrEnum):
+    ROOT = "root"  # an account's own key
+    ROLE = "role"  # a function's session
+    SERVICE = "service"  # a part of the platform that acts for a bucket, a queue, a schedule
+    ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A caller. `name` is the role's or the service's name; `session` names a function's instance."""
+
+    kind: PrincipalKind
+    account: str
+    name: str = ""
+    session: str = ""
+
+    @property
+    def arn(self) -> str:
+        if self.kind is PrincipalKind.ROLE:
+            return f"arn:aws:sts::{self.account}:assumed-role/{self.name}/{self.session}"
+        return f"arn:aws:iam::{self.account}:root"
+
+
+ANONYMOUS = Principal(PrincipalKind.ANONYMOUS, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key pair and whom it speaks for. `token` is set on session credentials only."""
+
+    access_key: str
+    secret_key: str
+    principal: Principal
+    token: str | None = None
+    expires_at: float | None = None  # seconds since the epoch

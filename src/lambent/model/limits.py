@@ -1,0 +1,29 @@
+"""AWS Lambda's documented quotas, which are ours unless a comment says otherwise."""
+
+MIB = 1024 * 1024
+
+SYNC_PAYLOAD_BYTES = 6 * MIB
+ASYNC_PAYLOAD_BYTES = 1 * MIB
+RESPONSE_PAYLOAD_BYTES = 6 * MIB + 100  # AWS's own figure: 6,291,556
+CLIENT_CONTEXT_BYTES = 3583
+ZIP_BYTES = 52_428_800
+UNZIPPED_BYTES = 262_144_000
+REQUEST_BYTES = 70_167_211
+ENVIRONMENT_BYTES = 4096
+NAME_CHARACTERS = 64
+LOG_TAIL_BYTES = 4096
+
+TIMEOUT_S = (1, 900)
+MEMORY_MB = (128, 10_240)
+TMP_MB = (512, 10_240)
+INIT_TIMEOUT_S = 10.0
+
+ACCOUNT_CONCURRENCY = 1000
+ASYNC_RETRIES = 2
+ASYNC_RETRY_DELAYS_S = (60.0, 120.0)
+ASYNC_AGE_S = 6 * 3600
+
+ONE_CORE_MB = 1769  # the memory that buys one vCPU
+
+LOG_EVENT_BYTES = 256 * 1024  # CloudWatch's limit for one log event
+LOG_BYTES_PER_INVOCATION = 10 * MIB  # ours: what is beyond is dropped and counted

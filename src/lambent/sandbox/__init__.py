@@ -1,0 +1,1 @@
+"""Isolation: processes and their limits, knowing nothing of functions."""

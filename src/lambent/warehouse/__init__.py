@@ -1,0 +1,1 @@
+"""Redshift over PostgreSQL: its wire, its SQL, COPY."""
