@@ -1,0 +1,131 @@
+"""The platform's own lines in a function's log, letter for letter as AWS writes them.
+
+Every line ends with a newline, separators are tabs, and a REPORT of a run that went well ends with a tab
+before it. The lines go to clients in the log tail of an answer and to those who parse CloudWatch's text.
+"""
+
+import hashlib
+import math
+import signal as signals
+from datetime import UTC, datetime
+
+# What Go's runtime, and so AWS, calls the signals that end processes.
+_SIGNAL_NAMES = {
+    signals.SIGABRT: "aborted",
+    signals.SIGBUS: "bus error",
+    signals.SIGFPE: "floating point exception",
+    signals.SIGHUP: "hangup",
+    signals.SIGILL: "illegal instruction",
+    signals.SIGINT: "interrupt",
+    signals.SIGKILL: "killed",
+    signals.SIGPIPE: "broken pipe",
+    signals.SIGQUIT: "quit",
+    signals.SIGSEGV: "segmentation fault",
+    signals.SIGSYS: "bad system call",
+    signals.SIGTERM: "terminated",
+}
+
+
+def billed_ms(duration_ms: float, init_ms: float | None = None) -> int:
+    """Whole milliseconds to pay for: AWS rounds up, and bills the init phase since August 2025."""
+    return math.ceil(round(duration_ms + (init_ms or 0.0), 6))
+
+
+def timestamp(at: float) -> str:
+    """Seconds since the epoch as log lines show them: 2025-11-25T02:26:54.123Z."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def stream_name(at: float, version: str, instance: str) -> str:
+    """The log stream of one instance; `instance` is 32 hex digits."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y/%m/%d}/[{version}]{instance}"
+
+
+def init_start(interpreter_version: str, region: str) -> str:
+    """`interpreter_version` is the full one, such as 3.11.7; its last part stands for AWS's build number."""
+    minor, _, patch = interpreter_version.rpartition(".")
+    name = f"python:{minor}.v{patch}"
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    arn = f"arn:aws:lambda:{region}::runtime:{digest}"
+    return f"INIT_START Runtime Version: {name}\tRuntime Version ARN: {arn}\n"
+
+
+def start(request_id: str, version: str) -> str:
+    return f"START RequestId: {request_id} Version: {version}\n"
+
+
+def end(request_id: str) -> str:
+    return f"END RequestId: {request_id}\n"
+
+
+def report(
+    request_id: str,
+    *,
+    duration_ms: float,
+    billed_ms: int,
+    memory_mb: int,
+    memory_peak_mb: int,
+    init_ms: float | None = None,
+    status: str = "",
+    error_type: str | None = None,
+) -> str:
+    """The line that sums an invocation up. `status` is empty, `timeout` or `error`."""
+    init = "" if init_ms is None else f"Init Duration: {init_ms:.2f} ms\t"
+    return (
+        f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\tBilled Duration: {billed_ms} ms\t"
+        f"Memory Size: {memory_mb} MB\tMax Memory Used: {memory_peak_mb} MB\t{init}"
+        f"{_status(status, error_type)}\n"
+    )
+
+
+def init_report(
+    init_ms: float, *, phase: str = "init", status: str = "", error_type: str | None = None
+) -> str:
+    """The line that sums a failed init up. `phase` is `invoke` for the second try, inside the first call."""
+    ended = _status(status or "error", error_type)
+    return f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: {phase}\t{ended}\n"
+
+
+def _status(status: str, error_type: str | None) -> str:
+    if not status:
+        return ""
+    return f"Status: {status}" + (f"\tError Type: {error_type}" if error_type else "")
+
+
+def timeout_message(request_id: str, timeout_s: float) -> str:
+    """What the caller reads as errorMessage."""
+    return f"RequestId: {request_id} Error: Task timed out after {timeout_s:.2f} seconds"
+
+
+def timeout_line(at: float, request_id: str, timeout_s: float) -> str:
+    return f"{timestamp(at)} {request_id} Task timed out after {timeout_s:.2f} seconds\n"
+
+
+def exit_message(request_id: str, status: int | None = None, signal: int | None = None) -> str:
+    """What the caller reads as errorMessage when the process ended before it answered."""
+    if signal is not None:
+        how = f"Runtime exited with error: signal: {_signal_name(signal)}"
+    elif status:
+        how = f"Runtime exited with error: exit status {status}"
+    else:
+        how = "Runtime exited without providing a reason"
+    return f"RequestId: {request_id} Error: {how}"
+
+
+def exit_line(
+    request_id: str,
+    status: int | None = None,
+    signal: int | None = None,
+    error_type: str = "Runtime.ExitError",
+) -> str:
+    return f"{exit_message(request_id, status, signal)}\n{error_type}\n"
+
+
+def dropped_line(lines: int, reason: str) -> str:
+    """Ours: says in the log itself that lines are missing from it."""
+    return f"[LAMBENT] {lines} log line{'s' if lines != 1 else ''} dropped: {reason}\n"
+
+
+def _signal_name(number: int) -> str:
+    known = {int(signal): name for signal, name in _SIGNAL_NAMES.items()}
+    return known.get(number, f"signal {number}")
