@@ -1,0 +1,46 @@
+"""The environment variables of an instance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lambent.model.function import Version
+from lambent.model.identity import Credential
+
+ETC = {
+    "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    "LANG": "en_US.UTF-8",
+    "TZ": ":UTC",
+    "LAMBDA_RUNTIME_DIR": "/var/runtime",
+    "LAMBDA_TASK_ROOT": "/var/task",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every function of this node finds around it, beyond AWS's own variables."""
+
+    endpoint_url: str  # an IP literal, so that no resolver is needed
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+def environment(
+    version: Version, log_stream: str, credential: Credential, around: Surroundings
+) -> dict[str, str]:
+    """Everything in the process's environment; what the user gave wins except over AWS's own names."""
+    own = {
+        "_HANDLER": version.handler,
+        "AWS_LAMBDA_FUNCTION_NAME": version.key.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": version.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(version.memory_mb),
+        "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{version.runtime}",
+        "AWS_REGION": version.key.region,
+        "AWS_DEFAULT_REGION": version.key.region,
+        "AWS_ACCESS_KEY_ID": credential.access_key,
+        "AWS_SECRET_ACCESS_KEY": credential.secret_key,
+        "AWS_SESSION_TOKEN": credential.token or "",
+    }
+    around_it = {"AWS_ENDPOINT_URL": around.endpoint_url, **around.extra}
+    return {**ETC, **around_it, **(version.environment or {}), **own}

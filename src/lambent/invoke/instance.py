@@ -1,0 +1,219 @@
+"""An instance: a sandbox with a process in it that serves one invocation at a time."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from lambent.invoke.connection import Connection
+from lambent.invoke.frames import Frame, Kind, encode
+from lambent.invoke.transcript import Transcript
+from lambent.model.errors import InvalidContent
+from lambent.model.function import Version
+from lambent.model.interpreter import Interpreter
+from lambent.model.invocation import Invocation, Outcome
+from lambent.model.limits import INIT_TIMEOUT_S
+from lambent.records import report
+from lambent.sandbox.base import Exit, Sandbox
+
+UNHANDLED = "Unhandled"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a process gave to a question, in the invocation's terms."""
+
+    payload: bytes
+    error_type: str | None = None
+    status: str = (
+        ""  # as in REPORT: timeout or error when the platform ended the run, which costs the process
+    )
+    lines: tuple[str, ...] = ()  # what the platform says about it in the log
+
+
+class Instance:
+    """Serves one version for one tenant. A crash or a timeout costs the process, not the sandbox's /tmp."""
+
+    def __init__(
+        self,
+        version: Version,
+        interpreter: Interpreter,
+        sandbox: Sandbox,
+        environment: Mapping[str, str],
+        transcript: Transcript,
+    ) -> None:
+        self.version = version
+        self._interpreter = interpreter
+        self.made_at = time.monotonic()
+        self._sandbox = sandbox
+        self._environment = environment
+        self._transcript = transcript
+        self._connection: Connection | None = None
+        self._failure: Reply | None = None  # of an init that nobody has been told about
+        self._init_ms: float | None = None  # of an init that no invocation has reported
+
+    async def start(self) -> None:
+        """The init phase. That it fails is for the first invocation to tell."""
+        began = time.perf_counter()
+        self._transcript.add(report.init_start(self._interpreter.version, self.version.key.region))
+        reply = await self._init(INIT_TIMEOUT_S)
+        self._init_ms = (time.perf_counter() - began) * 1000
+        if reply is not None:
+            self._transcript.add(
+                report.init_report(self._init_ms, status=reply.status, error_type=reply.error_type)
+            )
+            self._failure = reply if reply.status != "timeout" else None
+
+    async def run(self, invocation: Invocation) -> Outcome:
+        """Raises `InvalidContent` when the payload is not JSON."""
+        version = self.version
+        self._transcript.begin(report.start(invocation.request_id, version.version))
+        started_at = time.time()
+        began = time.perf_counter()
+        reply = self._failure or await self._serve(invocation, version.timeout_s)
+        duration_ms = (time.perf_counter() - began) * 1000
+        if reply.status == "timeout":
+            duration_ms = version.timeout_s * 1000.0
+        self._failure = None
+        return await self._conclude(invocation, reply, started_at, duration_ms)
+
+    async def close(self) -> None:
+        await self._drop_process()
+        self._transcript.end()
+        self._transcript.flush()
+        await self._sandbox.destroy()
+
+    async def _init(self, timeout_s: float) -> Reply | None:
+        """Start a process; None when it is ready."""
+        process = await self._sandbox.start(self._environment)
+        self._connection = connection = Connection(process, self._transcript.feed)
+        answer = await connection.receive(timeout_s)
+        if isinstance(answer, Frame) and answer.kind == Kind.READY:
+            return None
+        connection.drain_output()
+        await self._drop_process()
+        if isinstance(answer, Frame):
+            return _error(answer, "error") if answer.kind == Kind.INIT_ERROR else _broken("")
+        return Reply(b"", status="timeout") if answer is None else _exited(answer, "")
+
+    async def _serve(self, invocation: Invocation, timeout_s: float) -> Reply:
+        """One question to the process, after a new init where the last process is gone."""
+        deadline = time.monotonic() + timeout_s
+        if self._connection is not None and not self._connection.alive:
+            await self._drop_process()
+        if self._connection is None:
+            failed = await self._init(timeout_s)
+            if failed is not None:
+                return failed if failed.status != "timeout" else self._timed_out(invocation)
+        connection = self._connection
+        assert connection is not None
+        connection.send(encode(Kind.INVOKE, self._meta(invocation, deadline), invocation.payload))
+        answer = await connection.receive(deadline - time.monotonic())
+        connection.drain_output()
+        if isinstance(answer, Frame):
+            reply = self._reply_of(invocation, answer)
+        else:
+            reply = self._timed_out(invocation) if answer is None else _exited(answer, invocation.request_id)
+        if reply.status:
+            await self._drop_process()
+        return reply
+
+    def _meta(self, invocation: Invocation, deadline: float) -> bytes:
+        return orjson.dumps(
+            {
+                "id": invocation.request_id,
+                "deadline_ms": int((time.time() + deadline - time.monotonic()) * 1000),
+                "arn": invocation.target.arn,
+                "client_context": invocation.client_context,
+                "tenant": invocation.tenant,
+                "trace": invocation.trace_id,
+            }
+        )
+
+    def _reply_of(self, invocation: Invocation, frame: Frame) -> Reply:
+        meta = frame.meta_object()
+        if meta.get("id") != invocation.request_id:
+            return _broken(invocation.request_id)
+        if frame.kind == Kind.ANSWER:
+            return Reply(frame.payload)
+        if frame.kind == Kind.ERROR:
+            return _error(frame, "")
+        if frame.kind == Kind.NOT_JSON:
+            raise InvalidContent(f"Could not parse request body into json: {meta.get('message', '')}")
+        return _broken(invocation.request_id)
+
+    def _timed_out(self, invocation: Invocation) -> Reply:
+        timeout_s = self.version.timeout_s
+        message = report.timeout_message(invocation.request_id, timeout_s)
+        line = report.timeout_line(time.time(), invocation.request_id, timeout_s)
+        return Reply(_error_body("Sandbox.Timedout", message), "Sandbox.Timedout", "timeout", (line,))
+
+    async def _conclude(
+        self, invocation: Invocation, reply: Reply, started_at: float, duration_ms: float
+    ) -> Outcome:
+        init_ms, self._init_ms = self._init_ms, None
+        billed_ms = report.billed_ms(duration_ms, init_ms)
+        connection = self._connection
+        peak_mb = min(await connection.memory_peak_mb(), self.version.memory_mb) if connection else 0
+        self._transcript.end()
+        self._transcript.add(
+            *reply.lines,
+            report.end(invocation.request_id),
+            report.report(
+                invocation.request_id,
+                duration_ms=duration_ms,
+                billed_ms=billed_ms,
+                memory_mb=self.version.memory_mb,
+                memory_peak_mb=peak_mb,
+                init_ms=init_ms,
+                status=reply.status,
+                error_type=reply.error_type,
+            ),
+        )
+        self._transcript.flush()
+        return Outcome(
+            payload=reply.payload,
+            function_error=UNHANDLED if reply.error_type else None,
+            error_type=reply.error_type,
+            version=self.version.version,
+            log_tail=self._transcript.tail(),
+            started_at=started_at,
+            duration_ms=duration_ms,
+            billed_ms=billed_ms,
+            init_ms=init_ms,
+            memory_peak_mb=peak_mb,
+        )
+
+    async def _drop_process(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.kill()
+            connection.drain_output()
+            connection.close()
+
+
+def _error_body(error_type: str, message: str) -> bytes:
+    return orjson.dumps({"errorType": error_type, "errorMessage": message})
+
+
+def _error(frame: Frame, status: str) -> Reply:
+    """An error as the runtime describes it."""
+    try:
+        described = orjson.loads(frame.payload)
+        error_type = str(described["errorType"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return _broken("")
+    return Reply(frame.payload, error_type, status)
+
+
+def _exited(ended: Exit, request_id: str) -> Reply:
+    signal = 9 if ended.out_of_memory else ended.signal
+    message = report.exit_message(request_id, ended.status, signal)
+    line = report.exit_line(request_id, ended.status, signal)
+    return Reply(_error_body("Runtime.ExitError", message), "Runtime.ExitError", "error", (line,))
+
+
+def _broken(request_id: str) -> Reply:
+    """The process spoke out of turn; it is stopped like one that crashed."""
+    return _exited(Exit(None, 9), request_id)

@@ -1,0 +1,46 @@
+"""The invoker: the way of one invocation, from a caller to its outcome."""
+
+from collections.abc import Callable
+
+from lambent.invoke.admission import Admission
+from lambent.invoke.pool import Pool
+from lambent.model.errors import Conflict
+from lambent.model.function import State, Version
+from lambent.model.invocation import Invocation, Outcome
+from lambent.model.names import Target
+
+Resolve = Callable[[Target], Version]
+Settle = Callable[[Version, Invocation, Outcome], None]
+
+
+class Invoker:
+    """Takes an invocation from a caller to its outcome.
+
+    A function's own error is an outcome; only the platform's errors are exceptions: `NotFound`, `Conflict`,
+    `Throttled`, `InvalidContent`, `Unavailable`.
+    """
+
+    def __init__(self, resolve: Resolve, admission: Admission, pool: Pool, settle: Settle) -> None:
+        self._resolve = resolve
+        self._admission = admission
+        self._pool = pool
+        self._settle = settle
+
+    async def invoke(self, invocation: Invocation) -> Outcome:
+        version = self.resolve(invocation.target)
+        urgent = invocation.source == "api"
+        with self._admission.admit(version.key.account):
+            async with self._pool.instance(version, invocation.tenant, urgent=urgent) as instance:
+                outcome = await instance.run(invocation)
+        self._settle(version, invocation, outcome)
+        return outcome
+
+    def resolve(self, target: Target) -> Version:
+        """The version that a call of `target` runs. Raises `NotFound`, and `Conflict` while it cannot run."""
+        version = self._resolve(target)
+        if version.state is not State.ACTIVE:
+            raise Conflict(
+                "The operation cannot be performed at this time. "
+                f"The function is currently in the following state: {version.state}"
+            )
+        return version

@@ -1,0 +1,228 @@
+"""The pool: warm instances, and how many may start at the same time."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from lambent.invoke.instance import Instance
+from lambent.model.errors import Throttled, Unavailable
+from lambent.model.function import Version
+from lambent.model.names import FunctionKey
+from lambent.sandbox.base import SandboxError
+
+log = logging.getLogger(__name__)
+
+MAX_AGE_S = 6 * 3600.0  # an instance's credentials live for twelve hours
+REAP_S = 5.0
+WAITING = 10_000  # invocations of one version that may wait for an instance
+
+Make = Callable[[Version, str | None], Awaitable[Instance]]
+_Shelf = tuple[FunctionKey, str, str, str, str | None]  # what an instance may serve
+
+
+@dataclass(slots=True)
+class _Line:
+    """The instances of one version and tenant, and who waits for one."""
+
+    version: Version
+    tenant: str | None
+    idle: list[tuple[float, Instance]] = field(default_factory=list)  # the last used comes last
+    urgent: "deque[asyncio.Future[Instance]]" = field(default_factory=deque)  # a caller waits on the wire
+    patient: "deque[asyncio.Future[Instance]]" = field(default_factory=deque)  # it came from the queue
+    starting: int = 0
+    busy: int = 0
+    retired: bool = False
+
+    @property
+    def waiting(self) -> int:
+        return len(self.urgent) + len(self.patient)
+
+    def next_place(self) -> "asyncio.Future[Instance] | None":
+        """Whoever is next to be served; those who gave up are passed over."""
+        for places in (self.urgent, self.patient):
+            while places:
+                place = places.popleft()
+                if not place.done():
+                    return place
+        return None
+
+
+class Pool:
+    """Lends instances. `make` builds one and runs its init.
+
+    At most `starting_limit` inits run at once, shared fairly by the versions that wait: a burst of short
+    calls is served by a few warm instances, one of long calls soon has an instance each. A freed instance
+    goes to whoever waits, callers on the wire before the queue.
+    """
+
+    def __init__(self, make: Make, *, limit: int, starting_limit: int, idle_s: float) -> None:
+        self._make = make
+        self._limit = limit
+        self._starting_limit = starting_limit
+        self._idle_s = idle_s
+        self._lines: dict[_Shelf, _Line] = {}
+        self._turn: deque[_Shelf] = deque()  # versions that wait for a start, in turn
+        self._starting = 0
+        self._count = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reaper: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @asynccontextmanager
+    async def instance(
+        self, version: Version, tenant: str | None = None, *, urgent: bool = True
+    ) -> AsyncIterator[Instance]:
+        """An instance of this version for this tenant, until the block is left. Raises `Throttled`."""
+        shelf = (version.key, version.version, version.last_modified, version.code.digest, tenant)
+        line = self._lines.get(shelf)
+        if line is None:
+            line = self._lines[shelf] = _Line(version, tenant)
+        instance = line.idle.pop()[1] if line.idle else await self._wait(shelf, line, urgent)
+        line.busy += 1
+        try:
+            yield instance
+        finally:
+            line.busy -= 1
+            self._give_back(shelf, line, instance)
+
+    def start(self) -> None:
+        self._reaper = asyncio.create_task(self._reap())
+
+    async def close(self) -> None:
+        """Destroy what is idle; call it when nothing runs any more."""
+        self._closed = True
+        if self._reaper is not None:
+            self._reaper.cancel()
+        for shelf, line in list(self._lines.items()):
+            while place := line.next_place():
+                place.set_exception(Unavailable("The node is stopping."))
+            self._retire(shelf)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def retire(self, key: FunctionKey) -> None:
+        """The function changed: what is idle goes now, what is busy when it comes back."""
+        for shelf in [shelf for shelf in self._lines if shelf[0] == key]:
+            self._retire(shelf)
+
+    def census(self) -> dict[str, int]:
+        """How many instances are idle, busy and starting."""
+        lines = self._lines.values()
+        busy, idle = sum(line.busy for line in lines), sum(len(line.idle) for line in lines)
+        return {"idle": idle, "busy": busy, "starting": self._starting}
+
+    async def _wait(self, shelf: _Shelf, line: _Line, urgent: bool) -> Instance:
+        if self._closed:
+            raise Unavailable("The node is stopping.")
+        if line.waiting >= WAITING:
+            raise Throttled("FunctionInvocationRateLimitExceeded")
+        place: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
+        (line.urgent if urgent else line.patient).append(place)
+        self._turn.append(shelf)
+        self._start_more()
+        return await place
+
+    def _start_more(self) -> None:
+        """Give free starts to the versions that wait, each in its turn."""
+        for _ in range(len(self._turn)):
+            if self._starting >= self._starting_limit:
+                return
+            shelf = self._turn.popleft()
+            line = self._lines.get(shelf)
+            if line is None or line.waiting <= line.starting:
+                continue
+            if self._count >= self._limit and not self._evict():
+                self._refuse(line)
+                continue
+            self._starting += 1
+            self._count += 1
+            line.starting += 1
+            self._spawn(self._start(shelf, line))
+
+    async def _start(self, shelf: _Shelf, line: _Line) -> None:
+        try:
+            instance = await self._make(line.version, line.tenant)
+        except Exception as error:
+            self._count -= 1
+            self._fail_one(line, error)
+        else:
+            self._give_back(shelf, line, instance)
+        finally:
+            line.starting -= 1
+            self._starting -= 1
+            self._start_more()
+
+    def _give_back(self, shelf: _Shelf, line: _Line, instance: Instance) -> None:
+        if self._closed or time.monotonic() - instance.made_at > MAX_AGE_S:
+            self._destroy(instance)
+            if line.waiting:
+                self._turn.append(shelf)
+                self._start_more()
+        elif place := line.next_place():
+            place.set_result(instance)
+        elif line.retired:
+            self._destroy(instance)
+        else:
+            line.idle.append((time.monotonic(), instance))
+
+    def _fail_one(self, line: _Line, error: Exception) -> None:
+        """One who waits hears that the start failed; a start is made for each of them in turn."""
+        if not isinstance(error, SandboxError | Unavailable):
+            log.error("an instance of %s could not be made", line.version.arn, exc_info=error)
+        if place := line.next_place():
+            place.set_exception(Unavailable(f"No instance could be made: {error}"))
+
+    def _refuse(self, line: _Line) -> None:
+        """No room on this machine: who cannot be served by an instance that is busy now must come again."""
+        if line.busy or line.starting:
+            return
+        if place := line.next_place():
+            place.set_exception(Throttled("ConcurrentInvocationLimitExceeded"))
+
+    def _evict(self) -> bool:
+        """Destroy the instance that has been idle for longest, for the sake of another version."""
+        lines = [line for line in self._lines.values() if line.idle]
+        if not lines:
+            return False
+        oldest = min(lines, key=lambda line: line.idle[0][0])
+        self._destroy(oldest.idle.pop(0)[1])
+        return True
+
+    def _retire(self, shelf: _Shelf) -> None:
+        line = self._lines[shelf]
+        line.retired = True
+        idle, line.idle = line.idle, []
+        for _, instance in idle:
+            self._destroy(instance)
+        if not (line.busy or line.starting or line.waiting):
+            del self._lines[shelf]
+
+    def _destroy(self, instance: Instance) -> None:
+        self._count -= 1
+        self._spawn(self._close_quietly(instance))
+
+    async def _close_quietly(self, instance: Instance) -> None:
+        try:
+            await instance.close()
+        except SandboxError as error:
+            log.warning("an instance could not be destroyed: %s", error)
+
+    async def _reap(self) -> None:
+        """Destroy what nobody has used for `idle_s`, and forget versions without instances."""
+        while True:
+            await asyncio.sleep(min(REAP_S, self._idle_s))
+            limit = time.monotonic() - self._idle_s
+            for shelf, line in list(self._lines.items()):
+                while line.idle and line.idle[0][0] < limit:
+                    self._destroy(line.idle.pop(0)[1])
+                if not (line.idle or line.busy or line.starting or line.waiting):
+                    del self._lines[shelf]
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

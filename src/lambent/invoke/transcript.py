@@ -1,0 +1,86 @@
+"""The log of one instance: its output cut into lines, the platform's own lines between them."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from lambent.model.limits import LOG_BYTES_PER_INVOCATION, LOG_EVENT_BYTES, LOG_TAIL_BYTES
+from lambent.records.report import dropped_line
+
+Events = list[tuple[int, str]]  # (milliseconds since the epoch, message)
+
+FLUSH_EVENTS = 1000
+FLUSH_MS = 500  # a long run's lines can be followed while it runs
+
+
+class Transcript:
+    """Gathers events and hands them to `write`; keeps the tail of the invocation that runs."""
+
+    def __init__(self, write: Callable[[Events], None]) -> None:
+        self._write = write
+        self._events: Events = []
+        self._partial = b""
+        self._tail: deque[str] = deque()
+        self._tail_bytes = 0
+        self._room = LOG_BYTES_PER_INVOCATION
+        self._dropped = 0
+
+    def begin(self, line: str) -> None:
+        """A new invocation starts with this line."""
+        self._tail.clear()
+        self._tail_bytes = 0
+        self._room = LOG_BYTES_PER_INVOCATION
+        self._dropped = 0
+        self.add(line)
+
+    def add(self, *lines: str) -> None:
+        """Lines of the platform; each ends with a newline."""
+        now_ms = int(time.time() * 1000)
+        for line in lines:
+            self._events.append((now_ms, line))
+            self._remember(line)
+
+    def feed(self, data: bytes) -> None:
+        """Output as it came from the pipe."""
+        now_ms = int(time.time() * 1000)
+        *lines, partial = (self._partial + data).split(b"\n")
+        self._partial = partial
+        for line in lines:
+            self._say(now_ms, line)
+        while len(self._partial) > LOG_EVENT_BYTES:
+            self._say(now_ms, self._partial[:LOG_EVENT_BYTES])
+            self._partial = self._partial[LOG_EVENT_BYTES:]
+        if self._events and (len(self._events) > FLUSH_EVENTS or now_ms - self._events[0][0] > FLUSH_MS):
+            self.flush()
+
+    def end(self) -> None:
+        """What was printed without a newline is a line too, and what was dropped is said."""
+        if self._partial:
+            self._say(int(time.time() * 1000), self._partial)
+            self._partial = b""
+        if self._dropped:
+            self.add(dropped_line(self._dropped, f"over {LOG_BYTES_PER_INVOCATION} bytes in one invocation"))
+
+    def flush(self) -> None:
+        if self._events:
+            self._write(self._events)
+            self._events = []
+
+    def tail(self) -> bytes:
+        """The last 4 KiB of this invocation's log."""
+        return "".join(self._tail).encode()[-LOG_TAIL_BYTES:]
+
+    def _say(self, now_ms: int, line: bytes) -> None:
+        self._room -= len(line) + 1
+        if self._room < 0:
+            self._dropped += 1
+            return
+        text = line.decode(errors="replace") + "\n"
+        self._events.append((now_ms, text))
+        self._remember(text)
+
+    def _remember(self, text: str) -> None:
+        self._tail.append(text)
+        self._tail_bytes += len(text)
+        while self._tail_bytes - len(self._tail[0]) >= LOG_TAIL_BYTES:
+            self._tail_bytes -= len(self._tail.popleft())

@@ -1,0 +1,212 @@
+"""The pool lends each instance to one caller at a time, starts few at once and forgets nobody."""
+
+import asyncio
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
+
+import pytest
+
+from lambent.invoke.instance import Instance
+from lambent.invoke.pool import Pool
+from lambent.model.errors import Throttled, Unavailable
+from lambent.model.function import Code, State, Version
+from lambent.model.names import FunctionKey
+from lambent.sandbox.base import SandboxError
+
+VERSION = Version(
+    key=FunctionKey("000000000000", "us-east-1", "f"),
+    code=Code("d", 1, "s"),
+    runtime="python3.11",
+    handler="h.f",
+    role="arn:aws:iam::000000000000:role/r",
+    state=State.ACTIVE,
+    last_modified="1",
+)
+OTHER = dataclasses.replace(VERSION, key=FunctionKey("000000000000", "us-east-1", "g"))
+
+
+class Plain:
+    """Stands where an instance stands: the pool only asks its age and closes it."""
+
+    def __init__(self, version: Version, tenant: str | None) -> None:
+        self.version, self.tenant = version, tenant
+        self.made_at = asyncio.get_running_loop().time()
+        self.closed = False
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class Workshop:
+    """Makes instances when the test lets it, and counts how many it makes at once."""
+
+    def __init__(self) -> None:
+        self.made: list[Plain] = []
+        self.making = 0
+        self.most = 0
+        self.takes_s = 0.0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    async def __call__(self, version: Version, tenant: str | None) -> Instance:
+        self.making += 1
+        self.most = max(self.most, self.making)
+        await self.gate.wait()
+        await asyncio.sleep(self.takes_s)
+        self.making -= 1
+        if self.error:
+            raise self.error
+        self.made.append(Plain(version, tenant))
+        return cast(Instance, self.made[-1])
+
+
+@pytest.fixture
+async def shop() -> Workshop:
+    return Workshop()
+
+
+@pytest.fixture
+async def pool_of(shop: Workshop) -> AsyncIterator[Callable[..., Pool]]:
+    pools: list[Pool] = []
+
+    def build(**settings: Any) -> Pool:
+        pools.append(Pool(shop, **({"limit": 100, "starting_limit": 4, "idle_s": 600.0} | settings)))
+        return pools[-1]
+
+    yield build
+    for pool in pools:
+        await pool.close()
+    assert all(made.closed for made in shop.made)
+
+
+async def test_a_returned_instance_is_used_again(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of()
+    for _ in range(3):
+        async with pool.instance(VERSION):
+            pass
+    assert len(shop.made) == 1
+
+
+async def test_concurrent_calls_get_instances_of_their_own(
+    shop: Workshop, pool_of: Callable[..., Pool]
+) -> None:
+    pool, held, all_in = pool_of(), set(), asyncio.Event()
+
+    async def call() -> None:
+        async with pool.instance(VERSION) as instance:
+            held.add(id(instance))
+            if len(held) == 20:
+                all_in.set()
+            await all_in.wait()
+
+    await asyncio.wait_for(asyncio.gather(*(call() for _ in range(20))), 10)
+    assert len(shop.made) == 20
+    assert shop.most <= 4
+
+
+async def test_a_burst_of_short_calls_is_served_by_few(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of()
+    shop.takes_s = 0.05
+
+    async def call() -> None:
+        async with pool.instance(VERSION, urgent=False):
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(call() for _ in range(365)))
+    assert len(shop.made) <= 8
+
+
+async def test_versions_and_tenants_never_share(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of()
+    newer = dataclasses.replace(VERSION, last_modified="2")
+    for version, tenant in ((VERSION, None), (VERSION, "a"), (VERSION, "b"), (newer, None), (OTHER, None)):
+        async with pool.instance(version, tenant) as instance:
+            assert (instance.version, cast(Plain, instance).tenant) == (version, tenant)
+    assert len(shop.made) == 5
+
+
+async def test_a_changed_function_loses_its_instances(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of()
+    async with pool.instance(VERSION):
+        async with pool.instance(VERSION):
+            pass
+        pool.retire(VERSION.key)
+        await asyncio.sleep(0.01)
+        assert [made.closed for made in shop.made].count(True) == 1
+    await asyncio.sleep(0.01)
+    assert all(made.closed for made in shop.made)
+
+
+async def test_who_waits_for_a_retired_version_is_still_served(
+    shop: Workshop, pool_of: Callable[..., Pool]
+) -> None:
+    pool = pool_of(starting_limit=1)
+    shop.gate.clear()
+
+    async def call() -> None:
+        async with pool.instance(VERSION):
+            pass
+
+    calls = [asyncio.create_task(call()) for _ in range(5)]
+    await asyncio.sleep(0)
+    pool.retire(VERSION.key)
+    shop.gate.set()
+    await asyncio.wait_for(asyncio.gather(*calls), 10)
+
+
+async def test_the_wire_goes_before_the_queue(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
+    pool, order = pool_of(limit=1), []
+
+    async def call(name: str, urgent: bool) -> None:
+        async with pool.instance(VERSION, urgent=urgent):
+            order.append(name)
+
+    shop.gate.clear()
+    calls = [asyncio.create_task(call(name, name == "wire")) for name in ("first", "queue", "wire")]
+    await asyncio.sleep(0.01)
+    shop.gate.set()
+    await asyncio.wait_for(asyncio.gather(*calls), 10)
+    assert order == ["wire", "first", "queue"]
+    assert len(shop.made) == 1
+
+
+async def test_a_full_machine_gives_up_an_idle_stranger_before_it_refuses(
+    shop: Workshop, pool_of: Callable[..., Pool]
+) -> None:
+    pool = pool_of(limit=1)
+    async with pool.instance(VERSION):
+        pass
+    async with pool.instance(OTHER):
+        assert shop.made[0].version == VERSION
+        with pytest.raises(Throttled):
+            async with pool.instance(VERSION):
+                pass
+
+
+async def test_a_start_that_fails_is_told_to_each_who_waits(
+    shop: Workshop, pool_of: Callable[..., Pool]
+) -> None:
+    pool = pool_of(starting_limit=1)
+    shop.error = SandboxError("no namespaces left")
+
+    async def call() -> None:
+        async with pool.instance(VERSION):
+            pass
+
+    results = await asyncio.gather(*(call() for _ in range(5)), return_exceptions=True)
+    assert [type(r) for r in results] == [Unavailable] * 5
+    shop.error = None
+    await call()
+
+
+async def test_idle_instances_are_reclaimed(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
+    pool = pool_of(idle_s=0.01)
+    pool.start()
+    async with pool.instance(VERSION):
+        pass
+    async with asyncio.timeout(5):
+        while not shop.made[0].closed:
+            await asyncio.sleep(0.01)
+    assert pool.census() == {"idle": 0, "busy": 0, "starting": 0}
