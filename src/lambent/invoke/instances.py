@@ -1,0 +1,70 @@
+"""How an instance is made: a version's files, an interpreter, walls, an environment, a log stream."""
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lambent.invoke.environment import Surroundings, environment
+from lambent.invoke.instance import Instance
+from lambent.invoke.transcript import Events, Transcript
+from lambent.model.function import Code, Version
+from lambent.model.identity import Credential
+from lambent.model.interpreter import Interpreter
+from lambent.records.report import stream_name
+from lambent.sandbox.base import Host, SandboxSpec
+
+CREDENTIAL_LIFETIME_S = 12 * 3600
+
+
+class Packages(Protocol):
+    """Where unpacked code lies."""
+
+    def folder(self, code: Code) -> Path: ...
+
+    def own_packages(self, code: Code) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instances:
+    """Makes instances. `issue` gives credentials for (account, role, session, lifetime in seconds)."""
+
+    host: Host
+    packages: Packages
+    interpreter: Callable[[str], Interpreter]
+    issue: Callable[[str, str, str, float], Credential]
+    surroundings: Callable[[Version, Credential], Surroundings]
+    write_log: Callable[[str, str, str, str, Events], None]  # account, region, group, stream, events
+
+    async def make(self, version: Version, tenant: str | None) -> Instance:
+        """An instance whose init is done. Raises `SandboxError`; `InvalidParameter` for a lost runtime."""
+        interpreter = self.interpreter(version.runtime)
+        instance_id = uuid.uuid4().hex
+        spec = SandboxSpec(
+            interpreter=interpreter,
+            code=self.packages.folder(version.code),
+            memory_mb=version.memory_mb,
+            tmp_mb=version.tmp_mb,
+            own_packages=self.packages.own_packages(version.code),
+        )
+        sandbox = await self.host.create(spec)
+        try:
+            stream = stream_name(time.time(), version.version, instance_id)
+            role = version.role.rpartition("/")[2]
+            credential = self.issue(version.key.account, role, version.key.name, CREDENTIAL_LIFETIME_S)
+            around = self.surroundings(version, credential)
+            transcript = Transcript(self._log_of(version, stream))
+            instance = Instance(
+                version, interpreter, sandbox, environment(version, stream, credential, around), transcript
+            )
+            await instance.start()
+        except BaseException:
+            await sandbox.destroy()
+            raise
+        return instance
+
+    def _log_of(self, version: Version, stream: str) -> Callable[[Events], None]:
+        key, group = version.key, version.log_group
+        return lambda events: self.write_log(key.account, key.region, group, stream, events)
