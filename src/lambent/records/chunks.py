@@ -1,0 +1,144 @@
+"""Chunks: the log events of one stream as they lie on disk, and how chunks read as one sequence."""
+
+import heapq
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import orjson
+
+from lambent.store.base import Transaction
+
+CHUNK_BYTES = 1024 * 1024
+CHUNK_EVENTS = 10_000
+CHUNK_SPAN_MS = (
+    15 * 60 * 1000
+)  # bounds how far back a reader must look for a chunk that reaches into its time
+
+Line = tuple[int, str]  # milliseconds since the epoch, message
+
+
+class GroupKey(NamedTuple):
+    account: str
+    region: str
+    name: str
+
+
+class StreamKey(NamedTuple):
+    group: GroupKey
+    name: str
+
+
+class Position(NamedTuple):
+    """Where an event lies in the order of all; its 56 digits are the event's id and the heart of a token."""
+
+    timestamp: int
+    chunk_id: int
+    ordinal: int
+
+    def __str__(self) -> str:
+        return f"{self.timestamp:020d}{self.chunk_id:020d}{self.ordinal:016d}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        """Raises ValueError for what `str` did not make."""
+        if len(text) != 56 or not (text.isascii() and text.isdigit()):
+            raise ValueError(text)
+        return cls(int(text[:20]), int(text[20:40]), int(text[40:]))
+
+
+class LogEvent(NamedTuple):
+    position: Position
+    stream: str
+    message: str
+    ingested_at: int  # milliseconds since the epoch
+
+    @property
+    def timestamp(self) -> int:
+        return self.position.timestamp
+
+
+class Chunk(NamedTuple):
+    """A row of log_chunks, with its stream's name."""
+
+    chunk_id: int
+    stream: str
+    first_at: int
+    last_at: int
+    ingested_at: int
+    body: bytes
+
+    def events(self) -> Iterator[LogEvent]:
+        for ordinal, (timestamp, message) in enumerate(orjson.loads(zlib.decompress(self.body))):
+            position = Position(timestamp, self.chunk_id, ordinal)
+            yield LogEvent(position, self.stream, message, self.ingested_at)
+
+
+def split(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """One stream's lines in order of time, cut where a chunk would be too large or too long."""
+    chunk: list[Line] = []
+    size = 0
+    for line in sorted(lines, key=lambda line: line[0]):
+        size += len(line[1])
+        too_much = size > CHUNK_BYTES or len(chunk) >= CHUNK_EVENTS
+        if chunk and (too_much or line[0] - chunk[0][0] > CHUNK_SPAN_MS):
+            yield chunk
+            chunk, size = [], len(line[1])
+        chunk.append(line)
+    if chunk:
+        yield chunk
+
+
+def encode(lines: Sequence[Line]) -> bytes:
+    try:
+        text = orjson.dumps(lines)
+    except TypeError:  # a lone surrogate, which UTF-8 cannot say: one such line must not stop the others
+        text = orjson.dumps([(at, message.encode(errors="replace").decode()) for at, message in lines])
+    return zlib.compress(text, 1)
+
+
+def merged(chunks: Iterable[Chunk], *, newest_first: bool = False) -> Iterator[LogEvent]:
+    """The events of chunks that may overlap, as one sequence in order of time.
+
+    `chunks` come sorted by `first_at`, or by falling `last_at` when the newest go first; they are read no
+    further than the caller reads on.
+    """
+    sign = -1 if newest_first else 1
+    waiting: list[tuple[tuple[int, ...], LogEvent]] = []
+    for chunk in chunks:
+        bound = sign * (chunk.last_at if newest_first else chunk.first_at)
+        while waiting and waiting[0][0][0] < bound:
+            yield heapq.heappop(waiting)[1]
+        for event in chunk.events():
+            heapq.heappush(waiting, (tuple(sign * part for part in event.position), event))
+    while waiting:
+        yield heapq.heappop(waiting)[1]
+
+
+def insert(tx: Transaction, key: StreamKey, lines: Iterable[Line], now_ms: int) -> None:
+    """Write one stream's lines; it and its group come into being with their first line."""
+    chunks = list(split(lines))
+    if not chunks:
+        return
+    tx.execute(
+        "INSERT INTO log_groups (account, region, name, created_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (*key.group, now_ms),
+    )
+    ((group_id, stream_id),) = tx.execute(
+        "INSERT INTO log_streams (group_id, name, created_at, first_at, last_at, ingested_at)"
+        " SELECT group_id, ?, ?, ?, ?, ? FROM log_groups WHERE account = ? AND region = ? AND name = ?"
+        " ON CONFLICT (group_id, name) DO UPDATE SET ingested_at = excluded.ingested_at,"
+        " first_at = MIN(COALESCE(first_at, excluded.first_at), excluded.first_at),"
+        " last_at = MAX(COALESCE(last_at, excluded.last_at), excluded.last_at)"
+        " RETURNING group_id, stream_id",
+        (key.name, now_ms, chunks[0][0][0], chunks[-1][-1][0], now_ms, *key.group),
+    )
+    tx.execute_many(
+        "INSERT INTO log_chunks (group_id, stream_id, first_at, last_at, ingested_at, size, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (group_id, stream_id, c[0][0], c[-1][0], now_ms, sum(len(m) for _, m in c), encode(c))
+            for c in chunks
+        ],
+    )

@@ -1,0 +1,223 @@
+"""Logs: what functions print, in CloudWatch's groups, streams and events."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lambent.model.errors import Conflict, NotFound
+from lambent.records import chunks, pages, report
+from lambent.records.buffer import Buffer
+from lambent.records.chunks import GroupKey, Line, LogEvent, StreamKey
+from lambent.records.pages import Page, Selection, Window
+from lambent.records.pattern import EVERYTHING, Pattern
+from lambent.store.base import Row, Transaction
+from lambent.store.sqlite import Sqlite
+
+GROUP_MISSING = "The specified log group does not exist."
+STREAM_MISSING = "The specified log stream does not exist."
+GROUP_EXISTS = "The specified log group already exists"
+STREAM_EXISTS = "The specified log stream already exists"
+
+RECORD_OVERHEAD_BYTES = 200  # what a waiting record takes in memory beside its messages
+_LAST = "\U0010ffff"  # sorts after every name with the same beginning
+
+
+@dataclass(frozen=True, slots=True)
+class LogGroup:
+    name: str
+    created_at: int  # milliseconds since the epoch, as all times here
+    retention_days: int | None
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    name: str
+    created_at: int
+    first_at: int | None  # None: no event yet
+    last_at: int | None
+    ingested_at: int | None
+
+
+Place = tuple[str, str, str, str]  # account, region, group, stream
+Record = tuple[Place, Sequence[Line]]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a flush writes."""
+
+    records: list[tuple[Record, int]]
+    dropped: dict[Place, int]
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.dropped)
+
+    def insert(self, tx: Transaction) -> None:
+        now_ms = _now_ms()
+        lines: defaultdict[Place, list[Line]] = defaultdict(list)
+        for place, count in self.dropped.items():
+            lines[place].append((now_ms, report.dropped_line(count, "the node's buffer for logs was full")))
+        for (place, events), _ in self.records:
+            lines[place] += events
+        for (account, region, group, stream), found in lines.items():
+            chunks.insert(tx, StreamKey(GroupKey(account, region, group), stream), found, now_ms)
+
+
+class Logs:
+    """Writing is an append to a buffer; every reader sees what was written before it."""
+
+    def __init__(
+        self,
+        database: Sqlite,
+        flush: Callable[[], Awaitable[None]],
+        filled: Callable[[bool], None],
+        buffer_bytes: int,
+    ) -> None:
+        self._database = database
+        self._flush = flush
+        self._dropped: defaultdict[Place, int] = defaultdict(int)
+        self._buffer: Buffer[Record] = Buffer(buffer_bytes, filled, self._drop)
+
+    def write(self, account: str, region: str, group: str, stream: str, events: Sequence[Line]) -> None:
+        """Hand over one invocation's lines, each with its time in milliseconds. On the loop's thread only."""
+        size = RECORD_OVERHEAD_BYTES
+        for _, message in events:
+            size += len(message)
+        self._buffer.add(((account, region, group, stream), events), size)
+
+    def take(self) -> Waiting:
+        taken = Waiting(self._buffer.take(), dict(self._dropped))
+        self._dropped.clear()
+        return taken
+
+    def put_back(self, taken: Waiting) -> None:
+        for place, count in taken.dropped.items():
+            self._dropped[place] += count
+        self._buffer.put_back(taken.records)
+
+    def _drop(self, record: Record) -> None:
+        self._dropped[record[0]] += len(record[1])
+
+    async def groups(
+        self, account: str, region: str, prefix: str = "", after: str = "", limit: int = 50
+    ) -> list[LogGroup]:
+        """Groups by name, from the one after `after`."""
+        await self._flush()
+        rows = await self._query(
+            "SELECT name, created_at, retention_days, stored_bytes FROM log_groups"
+            " WHERE account = ? AND region = ? AND name >= ? AND name < ? AND name > ? ORDER BY name LIMIT ?",
+            (account, region, prefix, prefix + _LAST, after, limit),
+        )
+        return [LogGroup(*row) for row in rows]
+
+    async def streams(self, group: GroupKey, prefix: str = "") -> list[LogStream]:
+        """All streams of a group, by name."""
+        await self._flush()
+        rows = await self._query(
+            "SELECT name, created_at, first_at, last_at, ingested_at FROM log_streams"
+            " WHERE group_id = ? AND name >= ? AND name < ? ORDER BY name",
+            (self._group_id(group), prefix, prefix + _LAST),
+        )
+        return [LogStream(*row) for row in rows]
+
+    async def head(self, stream: StreamKey, window: Window) -> list[LogEvent]:
+        """A stream's oldest events in the window, in order of time."""
+        return (await self._stream_page(stream, window, newest_first=False)).events
+
+    async def tail(self, stream: StreamKey, window: Window) -> list[LogEvent]:
+        """A stream's newest events in the window, in order of time."""
+        return (await self._stream_page(stream, window, newest_first=True)).events[::-1]
+
+    async def search(
+        self,
+        group: GroupKey,
+        window: Window,
+        pattern: Pattern = EVERYTHING,
+        *,
+        prefix: str = "",
+        streams: Sequence[str] = (),
+    ) -> Page:
+        """Events of all the group's streams, or of those named, interleaved in order of time."""
+        await self._flush()
+        sql = "c.group_id = ? AND s.name >= ? AND s.name < ?"
+        parameters: list[Any] = [self._group_id(group), prefix, prefix + _LAST]
+        if streams:
+            sql += f" AND s.name IN ({', '.join('?' * len(streams))})"
+            parameters += streams
+        return await asyncio.to_thread(
+            pages.read, self._database, Selection(sql, parameters), window, pattern
+        )
+
+    async def _stream_page(self, stream: StreamKey, window: Window, *, newest_first: bool) -> Page:
+        await self._flush()
+        selection = Selection("c.stream_id = ?", (self._stream_id(stream),))
+        return await asyncio.to_thread(
+            pages.read, self._database, selection, window, newest_first=newest_first
+        )
+
+    async def create_group(self, group: GroupKey) -> None:
+        await self._flush()
+        made = await self._write(
+            "INSERT INTO log_groups (account, region, name, created_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING RETURNING group_id",
+            (*group, _now_ms()),
+        )
+        if not made:
+            raise Conflict(GROUP_EXISTS)
+
+    async def create_stream(self, stream: StreamKey) -> None:
+        await self._flush()
+        made = await self._write(
+            "INSERT INTO log_streams (group_id, name, created_at) VALUES (?, ?, ?)"
+            " ON CONFLICT DO NOTHING RETURNING stream_id",
+            (self._group_id(stream.group), stream.name, _now_ms()),
+        )
+        if not made:
+            raise Conflict(STREAM_EXISTS)
+
+    async def require_stream(self, stream: StreamKey) -> None:
+        """Raises `NotFound` when it or its group is not there."""
+        await self._flush()
+        self._stream_id(stream)
+
+    async def delete_group(self, group: GroupKey) -> None:
+        await self._flush()
+        await self._write("DELETE FROM log_groups WHERE group_id = ?", (self._group_id(group),))
+
+    async def retain(self, group: GroupKey, days: int | None) -> None:
+        """Keep a group's events for so many days; None: as long as the node keeps any."""
+        await self._flush()
+        await self._write(
+            "UPDATE log_groups SET retention_days = ? WHERE group_id = ?", (days, self._group_id(group))
+        )
+
+    def _group_id(self, group: GroupKey) -> int:
+        rows = self._database.query(
+            "SELECT group_id FROM log_groups WHERE account = ? AND region = ? AND name = ?", group
+        )
+        if not rows:
+            raise NotFound(GROUP_MISSING)
+        return int(rows[0][0])
+
+    def _stream_id(self, stream: StreamKey) -> int:
+        rows = self._database.query(
+            "SELECT stream_id FROM log_streams WHERE group_id = ? AND name = ?",
+            (self._group_id(stream.group), stream.name),
+        )
+        if not rows:
+            raise NotFound(STREAM_MISSING)
+        return int(rows[0][0])
+
+    async def _query(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        return await asyncio.to_thread(self._database.query, sql, parameters)
+
+    async def _write(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        return await self._database.write(lambda tx: tx.execute(sql, parameters))
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
