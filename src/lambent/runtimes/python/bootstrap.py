@@ -1,0 +1,165 @@
+"""The loop of a process: import the handler, then event in, answer out, one at a time, until killed."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import random
+import site
+import socket
+import sys
+import threading
+import time
+from typing import Any, Mapping, NoReturn, Optional, Sequence
+
+from . import frames, handler, marshal, output
+from .context import Environment, LambdaContext
+from .errors import Error, describe
+
+CONTROL_FD = 3
+LIBRARIES = "/var/runtime"
+LAYERS = ("/opt",)
+
+_quoted = json.encoder.encode_basestring_ascii
+
+
+def main(
+    control_fd: int = CONTROL_FD,
+    libraries: str = LIBRARIES,
+    layers: Sequence[str] = LAYERS,
+    environment: Optional[Mapping[str, str]] = None,
+) -> NoReturn:
+    """Serve on `control_fd`; never returns, but ends the process as the interpreter would.
+
+    `environment` takes the place of the process's own when a zygote was forked. `libraries` is the folder
+    with what functions find ready; `layers` are searched from the last to the first.
+    """
+    status = 0
+    try:
+        begin(environment)
+        status = run(frames.Channel(_control(control_fd)), libraries, layers)
+    except SystemExit as error:
+        status = _status(error)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    end(status)
+
+
+def begin(environment: Optional[Mapping[str, str]] = None) -> None:
+    """Become a process of its own: nothing that a twin from the same zygote would share."""
+    if environment is not None:
+        os.environ.clear()
+        os.environ.update(environment)
+    time.tzset()
+    random.seed()
+    openssl: Any = sys.modules.get("_ssl")
+    if openssl:  # OpenSSL notices a fork by its pid only, and twins have the same one
+        openssl.RAND_add(os.urandom(48), 48.0)
+    numpy: Any = sys.modules.get("numpy.random")
+    if numpy:
+        numpy.seed()
+    site.setquit()  # the interpreter runs without `site`, whose names handlers may use
+    sys.argv = [""]
+    output.open_streams()
+    output.set_up_logging()
+
+
+def run(channel: frames.Channel, libraries: str, layers: Sequence[str]) -> int:
+    """Import the handler, tell the node, serve; the status to exit with."""
+    task = os.environ["LAMBDA_TASK_ROOT"]
+    os.chdir(task)
+    handler.set_search_path(task, libraries, layers)
+    try:
+        function = handler.load(os.environ["_HANDLER"])
+    except Exception as error:
+        told = describe(error)
+        output.log_error(told)
+        output.flush()
+        channel.write(frames.INIT_ERROR, payload=marshal.write_error(told))
+        return 1
+    output.flush()
+    channel.write(frames.READY)
+    serve(channel, function)
+    output.flush()
+    os._exit(0)  # the node has gone: nobody waits for threads and exit hooks
+
+
+def serve(channel: frames.Channel, function: handler.Handler) -> None:
+    """Answer invocations until the node closes the socket."""
+    environment = Environment()
+    read = channel.read
+    environ = os.environ
+    current = output.Current
+    frame = read()
+    while frame is not None:
+        _, meta_text, payload = frame
+        meta = marshal.read_meta(meta_text)
+        current.request_id = meta["id"]
+        current.tenant = meta.get("tenant")
+        trace = meta.get("trace")
+        if trace:
+            environ["_X_AMZN_TRACE_ID"] = trace
+        elif "_X_AMZN_TRACE_ID" in environ:
+            del environ["_X_AMZN_TRACE_ID"]
+        invoke(channel, function, meta, payload, environment)
+        del frame, payload  # megabytes, perhaps, that need not wait for the next event
+        frame = read()
+
+
+def invoke(
+    channel: frames.Channel,
+    function: handler.Handler,
+    meta: Mapping[str, Any],
+    payload: bytes,
+    environment: Environment,
+) -> None:
+    """Run the handler once and send what came of it, after everything that it printed."""
+    quoted_id = _quoted(meta["id"])
+    try:
+        event = marshal.read(payload)
+    except (ValueError, RecursionError) as error:
+        message = '{"id":%s,"message":%s}' % (quoted_id, _quoted(str(error)))
+        channel.write(frames.NOT_JSON, message.encode())
+        return
+    told: Optional[Error] = None
+    answer = b""
+    try:
+        answer = marshal.write(function(event, LambdaContext(meta, environment)))
+        if len(answer) > marshal.ANSWER_BYTES:
+            told = marshal.TOO_LARGE
+    except Exception as error:
+        told = describe(error, meta["id"])
+    if told is not None:
+        output.log_error(told)
+        answer = marshal.write_error(told)
+    output.flush()
+    kind = frames.ANSWER if told is None else frames.ERROR
+    channel.write(kind, ('{"id":%s}' % quoted_id).encode(), answer)
+
+
+def _control(fd: int) -> socket.socket:
+    os.set_inheritable(fd, False)  # programs that the handler starts have no business with it
+    control = socket.socket(fileno=fd)
+    control.setblocking(True)
+    return control
+
+
+def _status(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def end(status: int) -> NoReturn:
+    """Leave as the interpreter does after its last line: wait for threads, run exit hooks, flush."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        output.flush()
+    finally:
+        os._exit(status)

@@ -1,0 +1,66 @@
+"""Frames on the control socket: kind, length of meta, length of payload; then meta (JSON), then payload."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+HEADER = struct.Struct("!BII")
+
+INVOKE = 1  # node to process: {"id", "deadline_ms", "arn", "client_context", "tenant", "trace"}, the event
+
+READY = 10  # process to node: the handler is imported
+INIT_ERROR = 11  # the error as JSON; the process ends
+ANSWER = 12  # {"id"}, the answer as JSON
+ERROR = 13  # {"id"}, the error as JSON
+NOT_JSON = 14  # {"id", "message"}: the event is no JSON, the handler was not called
+
+_READ_BYTES = 65536
+_COPY_BYTES = 65536  # a frame larger than this is not copied together
+
+
+class Channel:
+    """The process's end of the control socket, blocking."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._socket = control
+        self._rest = b""
+
+    def read(self) -> tuple[int, bytes, bytes] | None:
+        """The next frame; None when the node has gone."""
+        data = self._rest
+        while len(data) < HEADER.size:
+            more = self._socket.recv(_READ_BYTES)
+            if not more:
+                return None
+            data += more
+        kind, meta_bytes, payload_bytes = HEADER.unpack_from(data)
+        payload_at = HEADER.size + meta_bytes
+        end = payload_at + payload_bytes
+        if len(data) < end:
+            whole = self._fill(data, end)
+            if whole is None:
+                return None
+            data = whole
+        self._rest = data[end:]
+        return kind, data[HEADER.size : payload_at], data[payload_at:end]
+
+    def _fill(self, start: bytes, size: int) -> bytes | None:
+        whole = bytearray(size)
+        have = len(start)
+        whole[:have] = start
+        view = memoryview(whole)
+        while have < size:
+            count = self._socket.recv_into(view[have:])
+            if not count:
+                return None
+            have += count
+        return bytes(whole)
+
+    def write(self, kind: int, meta: bytes = b"", payload: bytes = b"") -> None:
+        head = HEADER.pack(kind, len(meta), len(payload)) + meta
+        if len(payload) <= _COPY_BYTES:
+            self._socket.sendall(head + payload)
+        else:
+            self._socket.sendall(head)
+            self._socket.sendall(payload)
