@@ -64,15 +64,9 @@ def _shrink_logs(tx: Transaction, retention: Retention) -> bool:
 
 
 def _fold_meter(tx: Transaction, retention: Retention, now: float) -> bool:
-    ((first, last),) = tx.execute("SELECT MIN(row_id), MAX(row_id) FROM meter")
-    if first is None:
+    end = _fold_end(tx, retention, now - retention.meter_days * 24 * HOUR_S)
+    if end is None:
         return False
-    # Rows come in order of their ends, so the oldest are at the front, give or take one invocation.
-    ((started_at,),) = tx.execute("SELECT started_at FROM meter WHERE row_id = ?", (first,))
-    surplus = last - first + 1 - retention.meter_rows
-    if started_at >= now - retention.meter_days * 24 * HOUR_S and surplus <= 0:
-        return False
-    end = first + min(ROWS_PER_STEP, max(surplus, 1000))
     keys = "account, region, name, architecture, source"
     raised = ", ".join(f"{column} = {column} + excluded.{column}" for column in SUMMED.split(", "))
     tx.execute(
@@ -83,3 +77,20 @@ def _fold_meter(tx: Transaction, retention: Retention, now: float) -> bool:
     )
     tx.execute("DELETE FROM meter WHERE row_id < ?", (end,))
     return True
+
+
+def _fold_end(tx: Transaction, retention: Retention, cutoff: float) -> int | None:
+    """The row before which rows are to be folded now; None when none are.
+
+    Rows come in the order in which their invocations ended, so the oldest are in front.
+    """
+    ((first, last),) = tx.execute("SELECT MIN(row_id), MAX(row_id) FROM meter")
+    if first is None:
+        return None
+    reach: int = first + ROWS_PER_STEP
+    surplus = last - first + 1 - retention.meter_rows
+    ((fresh,),) = tx.execute(
+        "SELECT MIN(row_id) FROM meter WHERE row_id < ? AND started_at >= ?", (reach, cutoff)
+    )
+    end = max(reach if fresh is None else fresh, min(first + surplus, reach))
+    return end if end > first else None
