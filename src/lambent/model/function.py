@@ -1,7 +1,9 @@
 """A function's version: the code and configuration that an instance is made from."""
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -40,6 +42,9 @@ class Code:
     sha256: str  # as AWS shows it: base64 for a zip
 
 
+_STATE_FIELDS = {"state", "state_reason", "update_status", "update_reason", "revision_id", "last_modified"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """One version of a function, `$LATEST` or a published number."""
@@ -63,7 +68,9 @@ class Version:
     update_status: UpdateStatus | None = None
     update_reason: Reason | None = None
     revision_id: str = ""
-    last_modified: str = ""  # 2025-11-25T02:26:54.123+0000
+    last_modified: str = ""  # 2025-11-25T02:26:54.123+0000; differs from update to update
+    published_from: str = ""  # fingerprint of the $LATEST that a numbered version is a copy of
+    own_log_group: str = ""  # when not the function's default one
 
     @property
     def arn(self) -> str:
@@ -75,4 +82,21 @@ class Version:
 
     @property
     def log_group(self) -> str:
-        return f"/aws/lambda/{self.key.name}"
+        return self.own_log_group or f"/aws/lambda/{self.key.name}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for two versions of one function that differ in nothing but their state."""
+        content = {name: value for name, value in asdict(self).items() if name not in _STATE_FIELDS}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function with all its versions. `serving` is what an unqualified call runs: while an update is in
+    progress that is $LATEST as it was before."""
+
+    latest: Version
+    serving: Version
+    published: Mapping[str, Version] = field(default_factory=dict)  # by number, in the order of publishing
+    tags: Mapping[str, str] = field(default_factory=dict)

@@ -4,6 +4,7 @@
 CREATE TABLE functions (
     account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
     next_version INTEGER NOT NULL DEFAULT 1,
+    tags TEXT NOT NULL DEFAULT '{}',        -- JSON object
     created_at REAL NOT NULL,
     PRIMARY KEY (account, region, name)
 );
@@ -17,14 +18,13 @@ CREATE TABLE versions (
 CREATE TABLE policies (                     -- a resource policy, its statements in the order they came
     account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
     qualifier TEXT NOT NULL DEFAULT '',     -- '' for the unqualified function
-    statements TEXT NOT NULL,               -- JSON list
-    revision_id TEXT NOT NULL,
+    permissions TEXT NOT NULL,              -- JSON list of model.permission.Permission
     PRIMARY KEY (account, region, name, qualifier)
 );
 
 CREATE TABLE roles (
     account TEXT NOT NULL, name TEXT NOT NULL,
-    role TEXT NOT NULL,                     -- JSON: what CreateRole was given and what it made
+    role TEXT NOT NULL,                     -- model.role.Role as JSON
     PRIMARY KEY (account, name)
 );
 

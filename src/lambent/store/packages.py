@@ -1,0 +1,162 @@
+"""The packages: uploaded zips by their digest, and what they unpack to."""
+
+import asyncio
+import base64
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from lambent.model.errors import InvalidParameter, NotFound
+from lambent.model.function import Code
+from lambent.model.limits import UNZIPPED_BYTES
+from lambent.sandbox.archive import remove
+from lambent.sandbox.base import BadArchive, Host
+
+log = logging.getLogger(__name__)
+
+COLLECT_EVERY_S = 600.0
+GRACE_S = 7200.0  # longer than an instance of code that was replaced may go on
+
+NO_ZIP = "Could not unzip uploaded file. Please check your file, then try to upload again."
+UNZIPPED = f"Unzipped size must be smaller than {UNZIPPED_BYTES} bytes"
+EMPTY = "Uploaded file must be a non-empty zip"
+
+
+class Packages:
+    """Zips in `data/state/packages`, their contents in `data/code`, both named by the zip's SHA-256."""
+
+    def __init__(self, data: Path, host: Host) -> None:
+        self._zips = data / "state" / "packages"
+        self._folders = data / "code"
+        self._host = host
+        self._storing: dict[str, asyncio.Task[None]] = {}  # by digest: two uploads of one zip are one
+        self._unused: dict[str, float] = {}  # digest: since when (monotonic) no version needs it
+
+    async def put(self, zipped: bytes) -> Code:
+        """Keep a zip and unpack it. Raises `InvalidParameter` for what cannot be unpacked."""
+        if not zipped:
+            raise InvalidParameter(EMPTY)
+        hashed = await asyncio.to_thread(hashlib.sha256, zipped)
+        code = Code(hashed.hexdigest(), len(zipped), base64.b64encode(hashed.digest()).decode())
+        self._unused.pop(code.digest, None)
+        await self._once(code.digest, zipped)
+        return code
+
+    async def ensure(self, code: Code) -> None:
+        """Unpack once more what has been lost, such as when only the state was restored from a backup."""
+        if not self.folder(code).exists():
+            await self._once(code.digest, None)
+
+    def folder(self, code: Code) -> Path:
+        return self._folders / code.digest
+
+    def archive(self, digest: str) -> Path:
+        """The zip itself. Raises `NotFound`."""
+        path = self._zips / f"{digest}.zip"
+        if not path.is_file():
+            raise NotFound("The resource you requested does not exist.")
+        return path
+
+    def own_packages(self, code: Code) -> frozenset[str]:
+        """The top-level modules in the bundle: what they shadow must not be preloaded."""
+        with os.scandir(self.folder(code)) as entries:
+            return frozenset(
+                entry.name.partition(".")[0]
+                for entry in entries
+                if entry.name.isidentifier() or entry.name.endswith((".py", ".so", ".pyc"))
+            )
+
+    async def tend(self, used: Callable[[], AbstractSet[str]]) -> None:
+        """Delete, as long as the node runs, what no version needs any more."""
+        while True:
+            await asyncio.sleep(COLLECT_EVERY_S)
+            await self.collect(used())
+
+    async def collect(self, used: AbstractSet[str], *, grace_s: float = GRACE_S) -> list[str]:
+        """Delete the packages that have been without a version for `grace_s`; 0 only before anything runs."""
+        now = time.monotonic()
+        if grace_s == 0:
+            await asyncio.to_thread(self._sweep)
+        kept = await asyncio.to_thread(self._digests)
+        for digest in kept - used:
+            self._unused.setdefault(digest, now)
+        for digest in self._unused.keys() & used:
+            del self._unused[digest]
+        gone = [digest for digest, since in self._unused.items() if now - since >= grace_s]
+        for digest in gone:
+            del self._unused[digest]
+            await asyncio.to_thread(self._remove, digest)
+        return gone
+
+    async def _once(self, digest: str, zipped: bytes | None) -> None:
+        task = self._storing.get(digest)
+        if task is None:
+            task = self._storing[digest] = asyncio.create_task(self._store(digest, zipped))
+            task.add_done_callback(lambda _: self._storing.pop(digest))
+        await asyncio.shield(task)
+
+    async def _store(self, digest: str, zipped: bytes | None) -> None:
+        path, folder = self._zips / f"{digest}.zip", self._folders / digest
+        if zipped is not None:
+            await asyncio.to_thread(_write, path, zipped)
+        if folder.exists():
+            return
+        await asyncio.to_thread(self._folders.mkdir, parents=True, exist_ok=True)
+        try:
+            await self._host.unpack(path, folder, UNZIPPED_BYTES)
+        except BadArchive as error:
+            log.info("the zip %s is refused: %s", digest, error)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            text = UNZIPPED if error.too_large else EMPTY if str(error) == EMPTY else NO_ZIP
+            raise InvalidParameter(text) from None
+
+    def _digests(self) -> set[str]:
+        return {path.name.removesuffix(".zip") for path in self._files() if not path.name.startswith(".")}
+
+    def _sweep(self) -> None:
+        """Remove what a killed node had not finished to write."""
+        for path in self._files():
+            if path.name.startswith("."):
+                _remove(path)
+
+    def _files(self) -> list[Path]:
+        return [
+            path for folder in (self._zips, self._folders) if folder.exists() for path in folder.iterdir()
+        ]
+
+    def _remove(self, digest: str) -> None:
+        _remove(self._folders / digest)
+        _remove(self._zips / f"{digest}.zip")
+
+
+def _remove(path: Path) -> None:
+    try:
+        remove(path) if path.is_dir() else path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("%s is no longer needed but cannot be deleted: %s", path, error)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """All or nothing, and on disk once it returns."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.exists():
+        return
+    scratch = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    try:
+        with scratch.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.rename(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,120 @@
+"""The functions in memory: what every call looks up, refreshed by every change."""
+
+import bisect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from lambent.model.errors import NotFound
+from lambent.model.function import Function, Version
+from lambent.model.lifecycle import STALE, UPDATING, standing
+from lambent.model.names import LATEST, FunctionKey, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What one transaction did to a function. `result` is what the caller gets."""
+
+    result: Version
+    saved: tuple[Version, ...] = ()
+    removed: tuple[str, ...] = ()  # version numbers; $LATEST stands for the whole function
+    tags: Mapping[str, str] | None = None
+
+
+class Snapshot:
+    """Every function and version, without a database in the way."""
+
+    def __init__(self) -> None:
+        self._functions: dict[FunctionKey, Function] = {}
+        self._names: dict[tuple[str, str], list[str]] = {}  # sorted, by account and region
+        self._listeners: list[Callable[[FunctionKey], None]] = []
+
+    def on_change(self, listener: Callable[[FunctionKey], None]) -> None:
+        """Call `listener` whenever what a call of the function would run has changed or gone."""
+        self._listeners.append(listener)
+
+    def find(self, target: Target) -> Version | None:
+        """What a call of `target` runs."""
+        function = self._functions.get(target.key)
+        if function is None:
+            return None
+        if target.qualifier is None or target.qualifier == LATEST:
+            return function.serving
+        return function.published.get(target.qualifier)
+
+    def get(self, target: Target) -> Version:
+        """What a call of `target` runs. Raises `NotFound`."""
+        version = self.find(target)
+        if version is None:
+            raise NotFound(f"Function not found: {target.arn}")
+        return version
+
+    def described(self, target: Target) -> Version:
+        """The version as its owner sees it, an update in progress included. Raises `NotFound`."""
+        if target.qualifier is None or target.qualifier == LATEST:
+            function = self._functions.get(target.key)
+            if function is not None:
+                return function.latest
+        return self.get(target)
+
+    def function(self, key: FunctionKey) -> Function:
+        """Raises `NotFound`."""
+        function = self._functions.get(key)
+        if function is None:
+            raise NotFound(f"Function not found: {key.arn}")
+        return function
+
+    def names(self, account: str, region: str, after: str = "") -> list[str]:
+        """The functions' names in order, those behind `after`."""
+        names = self._names.get((account, region), [])
+        return names[bisect.bisect_right(names, after) :]
+
+    def digests(self) -> set[str]:
+        """The packages that any version needs."""
+        return {
+            version.code.digest
+            for function in self._functions.values()
+            for version in (function.latest, function.serving, *function.published.values())
+        }
+
+    def _apply(self, change: Change) -> None:
+        key = change.result.key
+        before = self._functions.get(key)
+        if LATEST in change.removed:
+            del self._functions[key]
+            self._names[key.account, key.region].remove(key.name)
+        else:
+            for version in change.saved:
+                self._put(version)
+            self._adjust(key, change)
+        after = self._functions.get(key)
+        if change.removed or (before and before.serving) is not (after and after.serving):
+            for listener in self._listeners:
+                listener(key)
+
+    def _adjust(self, key: FunctionKey, change: Change) -> None:
+        function = self._functions[key]
+        if change.tags is not None:
+            function = replace(function, tags=change.tags)
+        if change.removed:
+            left = {n: v for n, v in function.published.items() if n not in change.removed}
+            function = replace(function, published=left)
+        self._functions[key] = function
+
+    def _put(self, version: Version) -> None:
+        key = version.key
+        function = self._functions.get(key)
+        if function is None:
+            function = Function(latest=version, serving=version)
+            bisect.insort(self._names.setdefault((key.account, key.region), []), key.name)
+        elif version.version == LATEST:
+            function = replace(function, latest=version, serving=_serving(function, version))
+        else:
+            function = replace(function, published={**function.published, version.version: version})
+        self._functions[key] = function
+
+
+def _serving(function: Function, latest: Version) -> Version:
+    """What calls run now that $LATEST is this: until an update is complete, what they ran before."""
+    before = function.serving
+    same = (latest.last_modified, latest.state) == (before.last_modified, before.state)
+    return before if same or standing(latest) in (UPDATING, STALE) else latest
