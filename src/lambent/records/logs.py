@@ -140,6 +140,7 @@ class Logs:
         *,
         prefix: str = "",
         streams: Sequence[str] = (),
+        newest_first: bool = False,
     ) -> Page:
         """Events of all the group's streams, or of those named, interleaved in order of time."""
         await self._flush()
@@ -148,15 +149,18 @@ class Logs:
         if streams:
             sql += f" AND s.name IN ({', '.join('?' * len(streams))})"
             parameters += streams
-        return await asyncio.to_thread(
-            pages.read, self._database, Selection(sql, parameters), window, pattern
-        )
+        return await self._page(Selection(sql, parameters), window, pattern, newest_first=newest_first)
 
     async def _stream_page(self, stream: StreamKey, window: Window, *, newest_first: bool) -> Page:
         await self._flush()
         selection = Selection("c.stream_id = ?", (self._stream_id(stream),))
+        return await self._page(selection, window, EVERYTHING, newest_first=newest_first)
+
+    async def _page(
+        self, selection: Selection, window: Window, pattern: Pattern, *, newest_first: bool
+    ) -> Page:
         return await asyncio.to_thread(
-            pages.read, self._database, selection, window, newest_first=newest_first
+            pages.read, self._database, selection, window, pattern, newest_first=newest_first
         )
 
     async def create_group(self, group: GroupKey) -> None:

@@ -13,6 +13,7 @@ PAGE_BYTES = 1024 * 1024
 EVENT_OVERHEAD_BYTES = 26  # what CloudWatch counts for an event beside its message
 SCANNED_EVENTS = 200_000  # a search that finds nothing hands back a position after so many
 CHUNKS_PER_READ = 32
+FOR_EVER_MS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Window:
     """Which events are wanted. Times in milliseconds; `until` is not part of it."""
 
     since: int = 0
-    until: int = 1 << 62
+    until: int = FOR_EVER_MS
     after: Position | None = None
     before: Position | None = None
     limit: int = PAGE_EVENTS
