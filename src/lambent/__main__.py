@@ -1,0 +1,5 @@
+"""`python -m lambent` is the command `lambent`."""
+
+from lambent.cli.main import main
+
+main()

