@@ -1,1 +1,1 @@
-"""S3: the gateway in front of a store, and its notifications."""
+"""S3: the gateway in front of a store, its notifications, the embedded SeaweedFS."""

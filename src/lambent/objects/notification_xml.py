@@ -1,0 +1,87 @@
+"""NotificationConfiguration as S3's clients send and expect it."""
+
+import uuid
+
+from lambent.model.names import parse_target
+from lambent.objects import xml
+from lambent.objects.errors import S3Error, invalid_argument, malformed_xml, not_implemented
+from lambent.objects.notifications import Rule, check_events, check_together
+from lambent.objects.xml import around, document, tag
+
+RULE = "CloudFunctionConfiguration"  # what SDKs show as LambdaFunctionConfigurations
+_OTHER_DESTINATIONS = {
+    "QueueConfiguration": "SQS queues",
+    "TopicConfiguration": "SNS topics",
+    "EventBridgeConfiguration": "EventBridge",
+}
+
+
+def read(data: bytes) -> tuple[Rule, ...]:
+    """The rules of a document, checked in S3's order as far as the document alone tells."""
+    root = xml.parse(data)
+    if root.tag != "NotificationConfiguration":
+        raise malformed_xml()
+    for element in root:
+        if element.tag in _OTHER_DESTINATIONS:
+            raise not_implemented(
+                f"Notification to {_OTHER_DESTINATIONS[element.tag]}; use Lambda functions, which"
+            )
+        if element.tag != RULE:
+            raise malformed_xml()
+    for element in root:
+        check_events(_events(element))
+    _check_functions([xml.text_of(element, "CloudFunction") for element in root])
+    rules = tuple(_rule(element) for element in root)
+    check_together(rules)
+    return rules
+
+
+def _events(element: xml.Element) -> tuple[str, ...]:
+    events = tuple(child.text or "" for child in element.findall("Event"))
+    if not events:
+        raise malformed_xml()
+    return events
+
+
+def _check_functions(arns: list[str]) -> None:
+    """The last wrong one is named, as S3 does."""
+    for arn in reversed(arns):
+        if not arn.startswith("arn:") or parse_target(arn, "", "") is None:
+            raise invalid_argument("The ARN could not be parsed", "CloudFunction", arn)
+
+
+def _rule(element: xml.Element) -> Rule:
+    filters: dict[str, str] = {}
+    for rule in element.findall("Filter/S3Key/FilterRule"):
+        name = xml.text_of(rule, "Name").lower()
+        if name not in ("prefix", "suffix"):
+            raise invalid_argument("filter rule name must be either prefix or suffix", "FilterRule", name)
+        if name in filters:
+            raise S3Error("InvalidArgument", f"Cannot specify more than one {name} rule in a filter.")
+        filters[name] = xml.text_of(rule, "Value")
+    return Rule(
+        id=xml.text_of(element, "Id") or uuid.uuid4().hex,
+        function=xml.text_of(element, "CloudFunction"),
+        events=_events(element),
+        prefix=filters.get("prefix"),
+        suffix=filters.get("suffix"),
+    )
+
+
+def write(rules: tuple[Rule, ...]) -> bytes:
+    return document("NotificationConfiguration", [_element(rule) for rule in rules])
+
+
+def _element(rule: Rule) -> str:
+    filters = [
+        around("FilterRule", [tag("Name", name), tag("Value", value)])
+        for name, value in (("Prefix", rule.prefix), ("Suffix", rule.suffix))
+        if value is not None
+    ]
+    parts = [
+        tag("Id", rule.id),
+        tag("CloudFunction", rule.function),
+        *(tag("Event", event) for event in rule.events),
+        *([around("Filter", [around("S3Key", filters)])] if filters else []),
+    ]
+    return around(RULE, parts)
