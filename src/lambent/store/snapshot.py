@@ -63,6 +63,9 @@ class Snapshot:
             raise NotFound(f"Function not found: {key.arn}")
         return function
 
+    def exists(self, key: FunctionKey) -> bool:
+        return key in self._functions
+
     def names(self, account: str, region: str, after: str = "") -> list[str]:
         """The functions' names in order, those behind `after`."""
         names = self._names.get((account, region), [])

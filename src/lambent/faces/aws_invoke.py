@@ -1,0 +1,240 @@
+"""Lambda's Invoke: the hot path, which goes past the codec."""
+
+import asyncio
+import base64
+import binascii
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+
+from lambent.faces.aws_lambda_targets import MISMATCH
+from lambent.faces.http import BodyTooLarge, Request, Response
+from lambent.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidContent,
+    InvalidParameter,
+    NotFound,
+    PlatformError,
+    Throttled,
+    TooLarge,
+)
+from lambent.model.identity import Principal
+from lambent.model.invocation import Invocation, Outcome
+from lambent.model.limits import ASYNC_PAYLOAD_BYTES, CLIENT_CONTEXT_BYTES, SYNC_PAYLOAD_BYTES
+from lambent.model.names import Target, parse_target
+from lambent.model.permission import INVOKE
+
+PREFIX = "/2015-03-31/functions/"
+SUFFIX = "/invocations"
+JSON = ("Content-Type", "application/json")
+THREAD_BYTES = 64 * 1024  # a longer event is parsed off the event loop
+
+BAD_CONTEXT = "Client context must be a valid Base64-encoded JSON object."
+LONG_CONTEXT = f"Client context must be no more than {CLIENT_CONTEXT_BYTES} bytes when base64-encoded."
+NOT_JSON = "Could not parse request body into json: Could not parse payload into json: {}"
+
+# Code, status, and under which key AWS's model has the message.
+_ERRORS: Mapping[type[PlatformError], tuple[str, int, str]] = {
+    NotFound: ("ResourceNotFoundException", 404, "Message"),
+    Conflict: ("ResourceConflictException", 409, "message"),
+    InvalidParameter: ("InvalidParameterValueException", 400, "message"),
+    InvalidContent: ("InvalidRequestContentException", 400, "message"),
+    TooLarge: ("RequestEntityTooLargeException", 413, "message"),
+    Throttled: ("TooManyRequestsException", 429, "message"),
+    Forbidden: ("AccessDeniedException", 403, "Message"),
+}
+_UNAVAILABLE = ("ServiceException", 500, "Message")
+
+
+class Invoker(Protocol):
+    async def invoke(self, invocation: Invocation) -> Outcome: ...
+
+    def resolve(self, target: Target) -> object:
+        """Raises `NotFound`, and `Conflict` for what cannot run now."""
+
+
+class Policies(Protocol):
+    def allows_account(self, target: Target, *, account: str, action: str) -> bool: ...
+
+
+class _Invalid(Exception):
+    """A header with a value that the model does not have."""
+
+
+class InvokeFace:
+    """Answers `POST /2015-03-31/functions/{name}/invocations`. `accept` puts an event into the queue."""
+
+    def __init__(
+        self, invoker: Invoker, accept: Callable[[Invocation], Awaitable[None]], policies: Policies
+    ) -> None:
+        self._invoker = invoker
+        self._accept = accept
+        self._policies = policies
+
+    async def invoke(self, request: Request, principal: Principal, region: str) -> Response:
+        kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
+        try:
+            target = self._target(request, principal, region)
+            if kind == "RequestResponse":
+                return await self._wait(request, target)
+            if kind == "Event":
+                return await self._queue(request, target)
+            if kind == "DryRun":
+                self._invoker.resolve(target)
+                return Response(204, [("x-amzn-RequestId", request.id)])
+            raise _Invalid(_violation(kind, "invocationType", "Event, RequestResponse, DryRun"))
+        except PlatformError as error:
+            return refusal(error, request.id)
+        except _Invalid as error:
+            return _answer("ValidationException", 400, {"message": str(error)}, request.id)
+
+    def _target(self, request: Request, principal: Principal, region: str) -> Target:
+        name = request.path[len(PREFIX) : -len(SUFFIX)]
+        if "%" in name:
+            name = unquote(name)
+        target = parse_target(name, principal.account, region)
+        if target is None:
+            raise NotFound(f"Function not found: arn:aws:lambda:{region}:{principal.account}:function:{name}")
+        if request.query:
+            target = _qualify(target, request.query)
+        key = target.key
+        if key.region != region:
+            raise NotFound(f"Functions from '{key.region}' are not reachable in this region ('{region}')")
+        if key.account != principal.account and not self._policies.allows_account(
+            target, account=principal.account, action=INVOKE
+        ):
+            raise Forbidden(
+                f"User: {principal.arn} is not authorized to perform: {INVOKE} on resource: {target.arn} "
+                f"because no resource-based policy allows the {INVOKE} action"
+            )
+        return target
+
+    async def _wait(self, request: Request, target: Target) -> Response:
+        headers = request.headers
+        tail = headers.get("x-amz-log-type", "None")
+        if tail not in ("None", "Tail"):
+            raise _Invalid(_violation(tail, "logType", "None, Tail"))
+        try:
+            payload = await request.body.read(SYNC_PAYLOAD_BYTES)
+        except BodyTooLarge:
+            raise TooLarge(
+                f"Request must be smaller than {SYNC_PAYLOAD_BYTES} bytes for the InvokeFunction operation"
+            ) from None
+        context = headers.get("x-amz-client-context")
+        trace_id = headers.get("x-amzn-trace-id") or new_trace(request.id)
+        outcome = await self._invoker.invoke(
+            Invocation(
+                request_id=request.id,
+                target=target,
+                payload=payload or b"{}",
+                client_context=_client_context(context) if context else None,
+                tenant=headers.get("x-amz-tenant-id"),
+                trace_id=trace_id,
+                accepted_at=time.time(),
+            )
+        )
+        answer = [
+            JSON,
+            ("x-amzn-RequestId", request.id),
+            ("X-Amz-Executed-Version", outcome.version),
+            ("X-Amzn-Trace-Id", trace_id),
+        ]
+        if outcome.function_error is not None:
+            answer.append(("X-Amz-Function-Error", outcome.function_error))
+        if tail == "Tail":
+            answer.append(("X-Amz-Log-Result", base64.b64encode(outcome.log_tail).decode()))
+        return Response(200, answer, outcome.payload)
+
+    async def _queue(self, request: Request, target: Target) -> Response:
+        try:
+            payload = await request.body.read(ASYNC_PAYLOAD_BYTES)
+        except BodyTooLarge:
+            size = "The" if request.body.length is None else request.body.length
+            raise TooLarge(
+                f"{size} byte payload is too large for the Event invocation type "
+                f"(limit {ASYNC_PAYLOAD_BYTES} bytes)"
+            ) from None
+        self._invoker.resolve(target)
+        if payload:
+            await _check_json(payload)
+        await self._accept(
+            Invocation(
+                request_id=request.id,
+                target=target,
+                payload=payload or b"{}",
+                source="async",
+                trace_id=request.headers.get("x-amzn-trace-id") or new_trace(request.id),
+                accepted_at=time.time(),
+            )
+        )
+        return Response(202, [("x-amzn-RequestId", request.id)])
+
+
+def matches(request: Request) -> bool:
+    """Whether a request is an Invoke."""
+    return request.method == "POST" and request.path.endswith(SUFFIX) and request.path.startswith(PREFIX)
+
+
+def new_trace(request_id: str) -> str:
+    """A trace that is not sampled, from the random digits of the request's id."""
+    digits = request_id.replace("-", "")
+    return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[16:32]};Sampled=0"
+
+
+def refusal(error: PlatformError, request_id: str) -> Response:
+    """The platform's error in Lambda's form."""
+    code, status, key = _ERRORS.get(type(error), _UNAVAILABLE)
+    body = {"Type": "Server" if status >= 500 else "User", key: error.message}
+    if isinstance(error, Throttled):
+        body = {"Reason": error.reason, **body}
+    answer = _answer(code, status, body, request_id)
+    if isinstance(error, Throttled):
+        answer.headers.append(("Retry-After", str(error.retry_after_s)))
+    return answer
+
+
+def _answer(code: str, status: int, body: Mapping[str, str], request_id: str) -> Response:
+    headers = [JSON, ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", code)]
+    return Response(status, headers, orjson.dumps(body))
+
+
+def _qualify(target: Target, query: str) -> Target:
+    for name, value in parse_qsl(query):
+        if name == "Qualifier" and value:
+            if target.qualifier not in (None, value):
+                raise InvalidParameter(MISMATCH)
+            return Target(target.key, value)
+    return target
+
+
+def _violation(value: str, member: str, allowed: str) -> str:
+    return (
+        f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
+        f"Member must satisfy enum value set: [{allowed}]"
+    )
+
+
+def _client_context(encoded: str) -> str:
+    if len(encoded) > CLIENT_CONTEXT_BYTES:
+        raise InvalidContent(LONG_CONTEXT)
+    try:
+        text = base64.b64decode(encoded, validate=True)
+        if not isinstance(orjson.loads(text), dict):
+            raise InvalidContent(BAD_CONTEXT)
+    except (binascii.Error, orjson.JSONDecodeError):
+        raise InvalidContent(BAD_CONTEXT) from None
+    return text.decode()
+
+
+async def _check_json(payload: bytes) -> None:
+    try:
+        if len(payload) > THREAD_BYTES:
+            await asyncio.to_thread(orjson.loads, payload)
+        else:
+            orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise InvalidContent(NOT_JSON.format(error)) from None

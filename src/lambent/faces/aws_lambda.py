@@ -1,0 +1,60 @@
+"""AWS Lambda's API: every operation is a method, its HTTP is the codec's."""
+
+from collections.abc import Callable, Mapping
+
+from lambent.faces.aws_lambda_code import ReadObject, Sources
+from lambent.faces.aws_lambda_configuration import Configurations, Runtimes
+from lambent.faces.aws_lambda_details import DetailOperations
+from lambent.faces.aws_lambda_functions import FunctionOperations
+from lambent.faces.aws_lambda_permissions import PermissionOperations
+from lambent.faces.aws_lambda_tags import TagOperations
+from lambent.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidContent,
+    InvalidParameter,
+    NotFound,
+    PlatformError,
+    Precondition,
+    Throttled,
+    TooLarge,
+    Unavailable,
+)
+from lambent.model.function import Code
+from lambent.store.functions import Functions
+from lambent.store.packages import Packages
+from lambent.store.policies import Policies
+
+
+class LambdaFace(FunctionOperations, PermissionOperations, TagOperations, DetailOperations):
+    """What is not a method here is answered 501. `code_url` gives the address of a package's zip."""
+
+    errors: Mapping[type[PlatformError], str] = {
+        NotFound: "ResourceNotFoundException",
+        Conflict: "ResourceConflictException",
+        InvalidParameter: "InvalidParameterValueException",
+        InvalidContent: "InvalidRequestContentException",
+        Precondition: "PreconditionFailedException",
+        TooLarge: "RequestEntityTooLargeException",
+        Forbidden: "AccessDeniedException",
+        Throttled: "TooManyRequestsException",
+        Unavailable: "ServiceException",
+    }
+
+    def __init__(
+        self,
+        functions: Functions,
+        policies: Policies,
+        packages: Packages,
+        *,
+        runtimes: Runtimes,
+        architecture: str,
+        read_object: ReadObject,
+        code_url: Callable[[Code], str],
+    ) -> None:
+        self.functions = functions
+        self.policies = policies
+        self.packages = packages
+        self.configurations = Configurations(runtimes, architecture)
+        self.sources = Sources(read_object)
+        self.code_url = code_url

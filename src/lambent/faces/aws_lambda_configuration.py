@@ -1,0 +1,194 @@
+"""From what a caller gives to a version's configuration: AWS's limits, in AWS's words."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from lambent.model.errors import InvalidParameter
+from lambent.model.function import Version
+from lambent.model.interpreter import Interpreter
+from lambent.model.limits import ENVIRONMENT_BYTES, MEMORY_MB, TIMEOUT_S, TMP_MB
+
+Input = Mapping[str, Any]
+
+PLAIN = {
+    "Runtime": "runtime",
+    "Handler": "handler",
+    "Role": "role",
+    "Description": "description",
+    "Timeout": "timeout_s",
+    "MemorySize": "memory_mb",
+}
+LIMITS = {
+    "Timeout": ("timeout", TIMEOUT_S[1]),
+    "MemorySize": ("MemorySize", MEMORY_MB[1]),
+}
+RESERVED_VARIABLES = {
+    "_HANDLER",
+    "_X_AMZN_TRACE_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "LAMBDA_RUNTIME_DIR",
+    "LAMBDA_TASK_ROOT",
+}
+# What would change how a function runs and is not done in this version: refused rather than ignored.
+NOT_YET = (
+    "AcceleratorConfig",
+    "CapacityProviderConfig",
+    "CodeSigningConfigArn",
+    "DurableConfig",
+    "ImageConfig",
+    "Layers",
+    "PublishTo",
+    "RuntimeConfig",
+    "TenancyConfig",
+)
+_ENVIRONMENT = (
+    "Lambda was unable to configure your environment variables because the environment variables you "
+)
+_LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
+
+
+class Runtimes(Protocol):
+    """The interpreters of this machine."""
+
+    def get(self, runtime: str) -> Interpreter:
+        """Raises `InvalidParameter` in AWS's words for one that is not here."""
+
+
+class Configurations:
+    """Checks what is given and puts it into a version; `architecture` is this machine's."""
+
+    def __init__(self, runtimes: Runtimes, architecture: str) -> None:
+        self._runtimes = runtimes
+        self.architecture = architecture
+
+    def check(self, given: Input) -> None:
+        """Raises `InvalidParameter` for the first value that AWS or this version refuses."""
+        _check_not_yet(given)
+        _check_limits(given)
+        _check_environment(given.get("Environment", {}).get("Variables", {}))
+        self.check_architecture(given)
+        if "Runtime" in given:
+            self._runtimes.get(given["Runtime"])
+
+    def check_architecture(self, given: Input) -> None:
+        for architecture in given.get("Architectures", ()):
+            if architecture != self.architecture:
+                raise InvalidParameter(
+                    f"The architecture {architecture} is not available: "
+                    f"this node runs {self.architecture} only."
+                )
+
+    def apply(self, version: Version, given: Input) -> Version:
+        """The version with everything that is given in it; what is not given stays."""
+        values: dict[str, Any] = {PLAIN[name]: given[name] for name in PLAIN if name in given}
+        if "EphemeralStorage" in given:
+            values["tmp_mb"] = given["EphemeralStorage"]["Size"]
+        if "Environment" in given:
+            values["environment"] = given["Environment"].get("Variables", {})
+        if "TracingConfig" in given:
+            values["tracing_mode"] = given["TracingConfig"].get("Mode", "PassThrough")
+        kept = dict(version.kept)
+        for name in ("DeadLetterConfig", "FileSystemConfigs", "KMSKeyArn", "SnapStart", "VpcConfig"):
+            if name in given:
+                _keep(kept, name, given[name])
+        if "LoggingConfig" in given:
+            logging = _logging(given["LoggingConfig"], kept.get("LoggingConfig", {}))
+            values["own_log_group"] = logging.pop("LogGroup", version.own_log_group)
+            _keep(kept, "LoggingConfig", logging)
+        if "Runtime" in given:
+            kept["RuntimeVersionConfig"] = self._runtime_version(given["Runtime"], version.key.region)
+        return replace(version, **values, kept=kept)
+
+    def _runtime_version(self, runtime: str, region: str) -> dict[str, str]:
+        interpreter = self._runtimes.get(runtime)
+        digest = hashlib.sha256(f"{runtime} {interpreter.version}".encode()).hexdigest()
+        return {"RuntimeVersionArn": f"arn:aws:lambda:{region}::runtime:{digest}"}
+
+
+def _check_not_yet(given: Input) -> None:
+    for name in NOT_YET:
+        if given.get(name):
+            raise InvalidParameter(f"{name} is not supported by this version of Lambent. Leave it out.")
+    if given.get("PackageType", "Zip") != "Zip":
+        raise InvalidParameter(
+            "The PackageType Image is not supported by this version of Lambent. Upload a zip archive."
+        )
+
+
+def _check_limits(given: Input) -> None:
+    for name, (words, most) in LIMITS.items():
+        if name in given and given[name] > most:
+            raise InvalidParameter(_too_much(words, most))
+    if given.get("EphemeralStorage", {}).get("Size", 0) > TMP_MB[1]:
+        raise InvalidParameter(_too_much("EphemeralStorage.Size", TMP_MB[1]))
+
+
+def _too_much(words: str, most: int) -> str:
+    return (
+        f"'{words}' value failed to satisfy constraint: Member must have value less than or equal to {most}"
+    )
+
+
+def _check_environment(variables: Mapping[str, str]) -> None:
+    if reserved := [name for name in variables if name in RESERVED_VARIABLES]:
+        raise InvalidParameter(
+            f"{_ENVIRONMENT}contains reserved keys that are currently not supported for "
+            f"modification. Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
+    if len(measured.encode()) > ENVIRONMENT_BYTES:
+        raise InvalidParameter(f"{_ENVIRONMENT}exceeded the 4KB limit. String measured: {measured}")
+
+
+def _keep(kept: dict[str, Any], name: str, value: Any) -> None:
+    """Keep a value in the form in which AWS shows it; an emptied one goes, but a VPC leaves its shell."""
+    match name:
+        case "VpcConfig":
+            value = _vpc(value) if any(value.values()) or name in kept else None
+        case "SnapStart":
+            value = {"ApplyOn": value.get("ApplyOn", "None"), "OptimizationStatus": "Off"}
+        case "DeadLetterConfig":
+            value = value if value.get("TargetArn") else None
+    if value:
+        kept[name] = value
+    else:
+        kept.pop(name, None)
+
+
+def _vpc(given: Input) -> dict[str, Any]:
+    subnets = given.get("SubnetIds", [])
+    made_up = hashlib.sha256(repr(sorted(subnets)).encode()).hexdigest()[:17]
+    return {
+        "SubnetIds": subnets,
+        "SecurityGroupIds": given.get("SecurityGroupIds", []),
+        "VpcId": f"vpc-{made_up}" if subnets else "",
+        "Ipv6AllowedForDualStack": given.get("Ipv6AllowedForDualStack", False),
+    }
+
+
+def _logging(given: Input, before: Input) -> dict[str, Any]:
+    logging = {**before, **given}
+    if logging.setdefault("LogFormat", "Text") == "JSON":
+        return {**dict.fromkeys(_LEVELS, "INFO"), **logging}
+    if any(level in given for level in _LEVELS):
+        raise InvalidParameter(
+            'LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your request or '
+            'change the LogFormat to "JSON" and try again.'
+        )
+    return {name: value for name, value in logging.items() if name not in _LEVELS}

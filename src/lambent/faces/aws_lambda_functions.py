@@ -1,0 +1,196 @@
+"""Lambda's operations on functions and their versions."""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from lambent.faces.aws_lambda_code import Sources
+from lambent.faces.aws_lambda_configuration import Configurations
+from lambent.faces.aws_lambda_shapes import configuration, listed
+from lambent.faces.aws_lambda_tags import check_tags
+from lambent.faces.aws_lambda_targets import resolve, resolve_function
+from lambent.faces.call import Call
+from lambent.model.errors import InvalidParameter
+from lambent.model.function import Code, Version
+from lambent.model.limits import NAME_CHARACTERS
+from lambent.model.names import LATEST, FunctionKey
+from lambent.store.functions import Functions, check_revision
+from lambent.store.packages import Packages
+
+Members = dict[str, Any]
+
+PAGE_ITEMS = 50
+UNREADABLE_MARKER = "Invalid Marker: use the NextMarker of the page before."
+NO_HANDLER = "Runtime and Handler are mandatory parameters for functions created with deployment packages."
+
+
+class FunctionOperations:
+    """One method an operation; keys are the service model's member names."""
+
+    functions: Functions
+    packages: Packages
+    configurations: Configurations
+    sources: Sources
+    code_url: Callable[[Code], str]
+
+    async def create_function(self, call: Call, given: Members) -> Members:
+        key = resolve_function(call, given["FunctionName"])
+        _check_name(key)
+        self.configurations.check(given)
+        if "Runtime" not in given or "Handler" not in given:
+            raise InvalidParameter(NO_HANDLER)
+        check_tags(given.get("Tags", {}))
+        code = await self.packages.put(await self.sources.fetch(call.principal, given["Code"]))
+        new = Version(
+            key=key,
+            code=code,
+            runtime=given["Runtime"],
+            handler=given["Handler"],
+            role=given["Role"],
+            architecture=self.configurations.architecture,
+        )
+        version = await self.functions.create(
+            self.configurations.apply(new, given),
+            publish=given.get("Publish", False),
+            tags=given.get("Tags"),
+        )
+        return configuration(version, key.arn)
+
+    async def get_function(self, call: Call, given: Members) -> Members:
+        target = resolve(call, given["FunctionName"], given.get("Qualifier"))
+        version = self.functions.described(target)
+        answer: Members = {
+            "Configuration": configuration(version, target.arn),
+            "Code": {"RepositoryType": "S3", "Location": self.code_url(version.code)},
+        }
+        if tags := self.functions.function(target.key).tags:
+            answer["Tags"] = dict(tags)
+        return answer
+
+    async def get_function_configuration(self, call: Call, given: Members) -> Members:
+        target = resolve(call, given["FunctionName"], given.get("Qualifier"))
+        return configuration(self.functions.described(target), target.arn)
+
+    async def list_functions(self, call: Call, given: Members) -> Members:
+        name, number = _read_marker(given.get("Marker"))
+        every = given.get("FunctionVersion") == "ALL"
+        versions = self._versions_from(call, name, number, every)
+        page = list(islice(versions, _limit(given)))
+        shapes = [listed(v, v.qualified_arn if every else v.key.arn) for v in page]
+        return _paged("Functions", shapes, page, versions)
+
+    async def list_versions_by_function(self, call: Call, given: Members) -> Members:
+        key = resolve_function(call, given["FunctionName"])
+        _, number = _read_marker(given.get("Marker"))
+        versions = self._versions_of(key, number)
+        page = list(islice(versions, _limit(given)))
+        return _paged("Versions", [listed(v, v.qualified_arn) for v in page], page, versions)
+
+    async def update_function_code(self, call: Call, given: Members) -> Members:
+        key = resolve_function(call, given["FunctionName"])
+        self.functions.function(key)
+        self.configurations.check(given)
+        code = await self.packages.put(await self.sources.fetch(call.principal, given))
+        if given.get("DryRun"):
+            latest = self.functions.function(key).latest
+            check_revision(latest, given.get("RevisionId"), "GetFunction/GetAlias")
+            return configuration(replace(latest, code=code), key.arn)
+        version = await self.functions.update(
+            key,
+            lambda before: replace(before, code=code),
+            revision_id=given.get("RevisionId"),
+            publish=given.get("Publish", False),
+        )
+        return configuration(version, version.arn)
+
+    async def update_function_configuration(self, call: Call, given: Members) -> Members:
+        key = resolve_function(call, given["FunctionName"])
+        self.functions.function(key)
+        self.configurations.check(given)
+        version = await self.functions.update(
+            key,
+            lambda before: self.configurations.apply(before, given),
+            revision_id=given.get("RevisionId"),
+        )
+        return configuration(version, version.arn)
+
+    async def publish_version(self, call: Call, given: Members) -> Members:
+        key = resolve_function(call, given["FunctionName"])
+        self.configurations.check(given)
+        version = await self.functions.publish(
+            key,
+            description=given.get("Description"),
+            code_sha256=given.get("CodeSha256") or None,
+            revision_id=given.get("RevisionId"),
+        )
+        return configuration(version, version.qualified_arn)
+
+    async def delete_function(self, call: Call, given: Members) -> Members:
+        target = resolve(call, given["FunctionName"], given.get("Qualifier"))
+        if target.qualifier is None:
+            await self.functions.delete(target.key)
+        elif target.qualifier == LATEST:
+            raise InvalidParameter("$LATEST version cannot be deleted without deleting the function.")
+        elif not target.qualifier.isdecimal():
+            raise InvalidParameter("Deletion of aliases is not currently supported.")
+        else:
+            await self.functions.delete_version(target.key, target.qualifier)
+        return {"StatusCode": 204}
+
+    def _versions_from(self, call: Call, name: str, number: int, every: bool) -> Iterator[Version]:
+        """The account's functions behind a position; with `every` all their versions."""
+        begun = FunctionKey(call.account, call.region, name)
+        if every and self.functions.exists(begun):
+            yield from self._versions_of(begun, number)
+        for behind in self.functions.names(call.account, call.region, after=name):
+            key = FunctionKey(call.account, call.region, behind)
+            if every:
+                yield from self._versions_of(key)
+            else:
+                yield self.functions.function(key).latest
+
+    def _versions_of(self, key: FunctionKey, after: int = -1) -> Iterator[Version]:
+        """$LATEST and then the numbered versions, those behind a number."""
+        function = self.functions.function(key)
+        if after < 0:
+            yield function.latest
+        for number, version in function.published.items():
+            if int(number) > after:
+                yield version
+
+
+def _check_name(key: FunctionKey) -> None:
+    if len(key.name) > NAME_CHARACTERS:
+        raise InvalidParameter(
+            f"1 validation error detected: Value '{key.name}' at 'functionName' failed to satisfy "
+            f"constraint: Member must have length less than or equal to {NAME_CHARACTERS}"
+        )
+
+
+def _limit(given: Members) -> int:
+    return min(int(given.get("MaxItems", PAGE_ITEMS)), PAGE_ITEMS)
+
+
+def _paged(name: str, shapes: list[Members], page: list[Version], rest: Iterator[Version]) -> Members:
+    if next(rest, None) is None:
+        return {name: shapes}
+    last = page[-1]
+    number = "0" if last.version == LATEST else last.version
+    return {
+        name: shapes,
+        "NextMarker": base64.urlsafe_b64encode(f"{last.key.name}:{number}".encode()).decode(),
+    }
+
+
+def _read_marker(marker: str | None) -> tuple[str, int]:
+    """Behind which function and version a page begins."""
+    if not marker:
+        return "", -1
+    try:
+        name, _, number = base64.urlsafe_b64decode(marker).decode().rpartition(":")
+        return name, int(number)
+    except (binascii.Error, ValueError):
+        raise InvalidParameter(UNREADABLE_MARKER) from None
