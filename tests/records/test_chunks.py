@@ -55,6 +55,13 @@ def test_positions_sort_as_their_texts() -> None:
     assert str(Position(9, 1, 1)) < str(Position(10, 0, 0))
 
 
+def test_nothing_lies_between_neighbours() -> None:
+    for position in (Position(5, 3, 2), Position(5, 3, 0)):
+        assert position.previous < position < position.next
+        assert Position.parse(str(position.previous)) == position.previous
+    assert Position(5, 2, 10_000_000) < Position(5, 3, 0).previous
+
+
 @pytest.mark.parametrize("text", ["", "1" * 55, "x" * 56, "²" * 56])
 def test_other_texts_are_no_positions(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011

@@ -14,6 +14,7 @@ CHUNK_EVENTS = 10_000
 CHUNK_SPAN_MS = (
     15 * 60 * 1000
 )  # bounds how far back a reader must look for a chunk that reaches into its time
+LAST_ORDINAL = 10**16 - 1
 
 Line = tuple[int, str]  # milliseconds since the epoch, message
 
@@ -35,6 +36,17 @@ class Position(NamedTuple):
     timestamp: int
     chunk_id: int
     ordinal: int
+
+    @property
+    def previous(self) -> "Position":
+        """A position with nothing between it and this one."""
+        if self.ordinal:
+            return self._replace(ordinal=self.ordinal - 1)
+        return Position(self.timestamp, max(0, self.chunk_id - 1), LAST_ORDINAL)
+
+    @property
+    def next(self) -> "Position":
+        return self._replace(ordinal=self.ordinal + 1)
 
     def __str__(self) -> str:
         return f"{self.timestamp:020d}{self.chunk_id:020d}{self.ordinal:016d}"
