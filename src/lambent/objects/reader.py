@@ -46,7 +46,7 @@ class Reader:
         """Raises `S3Error`: NoSuchBucket, NoSuchKey, AccessDenied, …"""
         answer = await self._ask(principal, "GET", bucket, key)
         if isinstance(answer.body, bytes):
-            raise _error(answer)
+            raise refusal(answer)
         headers = dict(answer.headers)
         size, etag = int(headers["content-length"]), headers.get("etag", "").strip('"')
         return ObjectStream(size, etag, aiter(answer.body))
@@ -71,7 +71,7 @@ class Reader:
         """Raises `S3Error`."""
         answer = await self._ask(principal, "PUT", bucket, key, data=data)
         if answer.status >= 300:
-            raise _error(answer)
+            raise refusal(answer)
 
     async def _ask(
         self,
@@ -99,11 +99,12 @@ class Reader:
 
 async def _whole(answer: Answer) -> bytes:
     if isinstance(answer.body, bytes):
-        raise _error(answer)
+        raise refusal(answer)
     return b"".join([piece async for piece in answer.body])
 
 
-def _error(answer: Answer) -> S3Error:
+def refusal(answer: Answer) -> S3Error:
+    """The error that an answer carries."""
     body = answer.body if isinstance(answer.body, bytes) else b""
     root = xml.parse(body or b"<Error/>")
     code, message = xml.text_of(root, "Code"), xml.text_of(root, "Message")

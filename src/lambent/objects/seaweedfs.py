@@ -10,13 +10,14 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from typing import Protocol
 
 import aiohttp
 
 from lambent.objects.errors import unavailable
 from lambent.objects.place import HOST, SERVERS, Place
 from lambent.objects.signing import Endpoint
-from lambent.sandbox.base import Child, Host, Program, SandboxError
+from lambent.sandbox.base import Child, Program, SandboxError
 from lambent.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,12 @@ def program(settings: Settings, place: Place) -> Program | None:
     return Program(name=NAME, argv=argv, folder=folder, environment=environment)
 
 
+class Runner(Protocol):
+    """The part of a `Host` that is needed here."""
+
+    async def run(self, program: str) -> Child: ...
+
+
 class External:
     """An S3 that the settings name."""
 
@@ -93,7 +100,7 @@ class External:
 class SeaweedFS:
     """The child: started when somebody asks for it, and again when it has died since."""
 
-    def __init__(self, host: Host, place: Place) -> None:
+    def __init__(self, host: Runner, place: Place) -> None:
         self._host = host
         self._place = place
         self._child: Child | None = None
