@@ -1,6 +1,7 @@
 """What a run's figures come down to, and the machine that they were measured on."""
 
 import json
+import math
 import os
 import platform
 import sys
@@ -17,7 +18,7 @@ ABBA = "ABBA"  # a drift of the machine falls on both sides alike
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that so many percent do not exceed."""
     ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * percent // 100).__floor__() - 1)]
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 def abba(rounds: int, ours: Callable[[], T], rival: Callable[[], T]) -> tuple[list[T], list[T]]:
