@@ -1,0 +1,399 @@
+"""One client's connection: requests in, answers out in the same order."""
+
+import asyncio
+import enum
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable
+from math import inf
+from typing import Protocol, cast
+
+import httptools
+
+from lambent.faces import answer
+from lambent.faces.body import IncomingBody
+from lambent.faces.exchange import (
+    NAMES,
+    BadRequest,
+    Exchange,
+    Limits,
+    body_length,
+    head_too_large,
+    lower_name,
+    split_target,
+)
+from lambent.faces.http import BodyTooLarge, Disconnected, Handler, Request, Response, new_id
+
+log = logging.getLogger(__name__)
+
+SMALL_BYTES = 64 * 1024  # copying this much costs less than a second buffer to write
+
+
+class Owner(Protocol):
+    """The server, as a connection sees it."""
+
+    handler: Handler
+    limits: Limits
+    loop: asyncio.AbstractEventLoop
+
+    def joined(self, connection: "Connection") -> bool: ...
+
+    def left(self, connection: "Connection") -> None: ...
+
+
+class Phase(enum.Enum):
+    """What the connection reads next."""
+
+    IDLE = enum.auto()
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    DEAF = enum.auto()  # whatever comes is dropped
+
+
+# Looked up on every request, and an attribute of an enumeration is slow to look up.
+_IDLE, _HEAD, _BODY, _DEAF = Phase
+
+
+class Connection(asyncio.Protocol):
+    """Parses with httptools; one task answers while requests wait, so answers keep their order."""
+
+    def __init__(self, server: Owner) -> None:
+        self._server = server
+        self._limits = server.limits
+        self._loop = server.loop
+        self._parser = httptools.HttpRequestParser(self)
+        self._queue: deque[Exchange] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._incoming: Exchange | None = None  # the request that is being read
+        self._current: Exchange | None = None  # the one that is being answered
+        self._drained: asyncio.Future[None] | None = None
+        self._phase = _IDLE
+        self._paused = False
+        self._shutting = False
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._fed = 0  # bytes that came since the head began and are not counted by its parts
+        self.read_deadline = inf
+        self.write_deadline = inf
+
+    # The transport's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self._peer = peer[0] if isinstance(peer, tuple) else ""
+        self.read_deadline = self._loop.time() + self._limits.idle_s
+        if not self._server.joined(self):
+            self._refuse(answer.plain(503, "too many connections"))
+
+    def data_received(self, data: bytes) -> None:
+        if self._phase is _DEAF:
+            return
+        if self._phase is _BODY:
+            self.read_deadline = self._loop.time() + self._limits.body_idle_s
+        elif self._phase is _HEAD:
+            self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+            if self._phase is _HEAD and max(self._fed, self._head_bytes) > self._limits.head_bytes:
+                raise head_too_large()
+        except httptools.HttpParserUpgrade:
+            # No other protocol is spoken here: the request is answered as it stands, then it ends.
+            self._close_after_all()
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, BadRequest):
+                log.error("could not read a request", exc_info=error)
+                cause = BadRequest(400, "bad request")
+            self._refuse(cause.response)
+        except httptools.HttpParserError as error:
+            self._refuse(answer.plain(400, f"bad request: {error}"))
+        except BadRequest as error:
+            self._refuse(error.response)
+        if self._paused or self._phase is _BODY or self._queue:
+            self._flow()
+
+    def eof_received(self) -> bool:
+        """A client may close its half and still wait for answers."""
+        if self._incoming is not None:
+            self._incoming.body.lose()
+        busy = self._task is not None
+        self._phase = _DEAF
+        self._close_after_all()
+        return busy
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """What runs goes on: an invocation is not cancelled because its caller hung up."""
+        self._transport = None
+        self._phase = _DEAF
+        self._queue.clear()
+        self.read_deadline = self.write_deadline = inf
+        if self._incoming is not None:
+            self._incoming.body.lose()
+        self.resume_writing()
+        if self._task is None:
+            self._server.left(self)
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+        self.write_deadline = self._loop.time() + self._limits.body_idle_s
+
+    def resume_writing(self) -> None:
+        self.write_deadline = inf
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    # The parser's side.
+
+    def on_message_begin(self) -> None:
+        self._url, self._headers, self._head_bytes, self._fed = b"", {}, 0, 0
+        self._phase = _HEAD
+        self.read_deadline = self._loop.time() + self._limits.head_s
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._head_bytes += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value) + 4
+        key = NAMES.get(name) or lower_name(name)
+        text = value.decode("latin-1")
+        headers = self._headers
+        headers[key] = f"{headers[key]},{text}" if key in headers else text
+
+    def on_headers_complete(self) -> None:
+        parser, headers = self._parser, self._headers
+        if self._head_bytes > self._limits.head_bytes:
+            raise head_too_large()
+        length = body_length(headers)
+        path, query = split_target(self._url)
+        body = IncomingBody(self, length)
+        request = Request(
+            parser.get_method().decode("latin-1"), path, query, headers, body, self._peer, new_id()
+        )
+        exchange = self._incoming = Exchange(request, body)
+        exchange.close = not parser.should_keep_alive()
+        exchange.chunks = parser.get_http_version() != "1.0"
+        if "host" not in headers and exchange.chunks:
+            raise BadRequest(400, "the Host header is missing")
+        exchange.expects = headers.get("expect", "").lower() == "100-continue" and length != 0
+        self._phase = _BODY
+        self.read_deadline = self._loop.time() + self._limits.body_idle_s
+        # A short body is waited for, unless the client itself waits to be asked for it.
+        if length is None or length > self._limits.whole_body_bytes or exchange.expects:
+            self._dispatch(exchange)
+
+    def on_body(self, data: bytes) -> None:
+        exchange = self._incoming
+        if exchange is not None and not exchange.answered:
+            exchange.body.feed(data)
+
+    def on_message_complete(self) -> None:
+        exchange, self._incoming = self._incoming, None
+        self._phase = _IDLE
+        self.read_deadline = inf if self._task or self._queue else self._loop.time() + self._limits.idle_s
+        if exchange is not None:
+            exchange.body.finish()
+            if not exchange.dispatched:
+                self._dispatch(exchange)
+
+    # The body's side.
+
+    def body_wanted(self) -> None:
+        exchange = self._current
+        if exchange is not None and exchange.expects and self._transport is not None:
+            exchange.expects = False
+            self._transport.write(answer.CONTINUE)
+
+    def body_taken(self) -> None:
+        if self._paused:
+            self._flow()
+
+    def _flow(self) -> None:
+        """Read on, unless requests pile up or enough of a body waits for its reader."""
+        transport = self._transport
+        if transport is None:
+            return
+        full = len(self._queue) > 1 or (
+            self._incoming is not None and self._incoming.body.size > self._limits.buffered_bytes
+        )
+        if full == self._paused:
+            return
+        self._paused = full
+        if full:
+            self.read_deadline = inf
+            transport.pause_reading()
+        else:
+            if self._phase is _BODY:
+                self.read_deadline = self._loop.time() + self._limits.body_idle_s
+            transport.resume_reading()
+
+    # Answers.
+
+    def _dispatch(self, exchange: Exchange) -> None:
+        exchange.dispatched = True
+        self._queue.append(exchange)
+        if self._task is None:
+            self._task = self._loop.create_task(self._work())
+
+    def _refuse(self, response: Response) -> None:
+        """Answer, in its turn, what cannot be read on, and end."""
+        exchange, self._incoming = self._incoming, None
+        self._phase = _DEAF
+        self.read_deadline = inf
+        if exchange is not None:
+            exchange.close = True
+            exchange.body.lose()
+        if exchange is None or not exchange.dispatched:
+            body = IncomingBody(self, None)
+            body.lose()
+            exchange = Exchange(Request("", "", "", {}, body), body)
+            exchange.refusal, exchange.close = response, True
+            self._dispatch(exchange)
+
+    def _close_after_all(self) -> None:
+        self._phase = _DEAF
+        self._shutting = True
+
+    async def _work(self) -> None:
+        try:
+            while self._queue:
+                exchange = self._current = self._queue.popleft()
+                if self._paused:
+                    self._flow()
+                await self._answer(exchange)
+        finally:
+            self._task = self._current = None
+            if self._transport is None:
+                self._server.left(self)
+            elif self._phase is _IDLE:
+                self.read_deadline = self._loop.time() + self._limits.idle_s
+
+    async def _answer(self, exchange: Exchange) -> None:
+        response = exchange.refusal or await self._handle(exchange)
+        self._settle_body(exchange)
+        close = exchange.close or (self._shutting and not self._queue)
+        try:
+            if isinstance(response.body, bytes):
+                self._write(exchange, response, close)
+            else:
+                await self._stream(exchange, response, response.body, close)
+        except Exception:
+            log.exception(
+                "could not send the answer to %s %s", exchange.request.method, exchange.request.path
+            )
+            self.abort()
+        if close:
+            self._end(exchange)
+
+    async def _handle(self, exchange: Exchange) -> Response:
+        request = exchange.request
+        try:
+            return await self._server.handler(request)
+        except BodyTooLarge:
+            return answer.plain(413, "the body is too large")
+        except Disconnected:
+            return answer.plain(400, "the body is incomplete")
+        except Exception:
+            log.exception("%s failed: %s %s", request.id, request.method, request.path)
+            return answer.plain(500, f"internal error; request id {request.id}")
+
+    def _settle_body(self, exchange: Exchange) -> None:
+        """What is left of a body that the handler did not want is drained when that is cheap."""
+        body = exchange.body
+        exchange.answered = True
+        if body.complete:
+            return
+        body.discard()
+        if exchange.expects or body.length is None or body.length > self._limits.drained_bytes:
+            exchange.close = True
+        self._flow()
+
+    def _write(self, exchange: Exchange, response: Response, close: bool) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        head = answer.head(response, chunked=False, close=close)
+        body = response.body
+        assert isinstance(body, bytes)
+        if not body or exchange.request.method == "HEAD" or answer.is_bodiless(response.status):
+            transport.write(head)
+        elif len(body) <= SMALL_BYTES:
+            transport.write(head + body)
+        else:
+            transport.writelines([head, body])
+
+    async def _stream(
+        self, exchange: Exchange, response: Response, body: AsyncIterable[bytes], close: bool
+    ) -> None:
+        """Send a body as it comes, no faster than the client takes it."""
+        length = answer.content_length(response)
+        bodiless = exchange.request.method == "HEAD" or answer.is_bodiless(response.status)
+        chunked = length is None and exchange.chunks and not bodiless
+        if length is None and not chunked and not bodiless:
+            exchange.close = close = True  # HTTP/1.0 knows the end of the body by the end of the connection
+        sent = 0
+        try:
+            if self._transport is not None:
+                self._transport.write(answer.head(response, chunked=chunked, close=close))
+            if not bodiless:
+                async for data in body:
+                    if self._transport is None:
+                        return
+                    sent += len(data)
+                    if data:
+                        self._transport.writelines(answer.chunk(data) if chunked else [data])
+                    if self._drained is not None:
+                        await self._drained
+                if length is not None and sent != length:
+                    raise ValueError(f"the body has {sent} bytes, its Content-Length says {length}")
+        finally:
+            if isinstance(body, AsyncGenerator):
+                await body.aclose()
+        if chunked and self._transport is not None:
+            self._transport.write(answer.LAST_CHUNK)
+
+    # The end.
+
+    def _end(self, exchange: Exchange) -> None:
+        """Close once the answer is out; a client that still sends gets time to read it."""
+        transport = self._transport
+        self._phase = _DEAF
+        self._queue.clear()
+        if transport is None:
+            return
+        self.read_deadline = self._loop.time() + self._limits.linger_s
+        if exchange.body.complete or not transport.can_write_eof():
+            transport.close()
+        else:
+            # Closing with unread bytes would reset the connection and take the answer with it.
+            self._paused = False
+            transport.resume_reading()
+            transport.write_eof()
+
+    def expire(self, now: float) -> None:
+        """End what took too long; the server calls this now and then."""
+        if now >= self.write_deadline:
+            self.abort()
+        elif now >= self.read_deadline:
+            if self._phase is _HEAD:
+                self._refuse(answer.plain(408, "the head of the request took too long"))
+            else:
+                self.abort()
+
+    def shut(self) -> None:
+        """End after what runs, at once when nothing does."""
+        self._shutting = True
+        if self._task is None and self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        return self._task
