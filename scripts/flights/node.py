@@ -26,7 +26,7 @@ class Node:
         self.data = data
         self.log = data.with_suffix(".log")
         arguments = ["up", "--data", str(data), "--port", str(_free_port())]
-        environment = {**_clean(), "LAMBENT_WAREHOUSE_PORT": "0"}
+        environment = {**_clean(), "LAMBENT_WAREHOUSE_PORT": str(_free_port())}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*COMMAND, *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment,
@@ -58,13 +58,13 @@ class Node:
     def warehouse(self) -> dict[str, Any]:
         """How redshift_connector reaches the node's warehouse."""
         given = self.run("env", "--warehouse")
-        os.environ["SSL_CERT_FILE"] = given["SSL_CERT_FILE"]
         return {
             "host": given["REDSHIFT_HOST"],
             "port": int(given["REDSHIFT_PORT"]),
             "database": given["REDSHIFT_DATABASE"],
             "user": given["REDSHIFT_USER"],
             "password": given["REDSHIFT_PASSWORD"],
+            "ssl": False,  # it is the loopback; functions use TLS
         }
 
     def stop(self) -> None:

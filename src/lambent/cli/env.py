@@ -12,11 +12,13 @@ from lambent.settings import default_data
 
 
 @click.command()
+@click.option("--warehouse", is_flag=True, help="The warehouse's address, user and password as well.")
 @data_option
 @json_option
-def command(data: Path | None, as_json: bool) -> None:
+def command(warehouse: bool, data: Path | None, as_json: bool) -> None:
     """Print exports for the shell: eval "$(lambent env)" makes every AWS tool talk to the running node."""
-    exports = of_folder(data or default_data()).exports()  # never what an earlier eval left behind
+    node = of_folder(data or default_data())  # never what an earlier eval left behind
+    exports = {**node.exports(), **(node.warehouse_exports() if warehouse else {})}
     if as_json:
         print_json(exports)
         return

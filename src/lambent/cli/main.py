@@ -65,3 +65,7 @@ def main() -> NoReturn:
         failure = explain(error)
         failure.show()
         sys.exit(failure.exit_code)
+
+
+if __name__ == "__main__":
+    main()

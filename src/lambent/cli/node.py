@@ -74,6 +74,17 @@ class Node:
             **token,
         }
 
+    def warehouse_exports(self) -> dict[str, str]:
+        """What reaches the warehouse from outside: an account's own key is a user there."""
+        place = self.run["warehouse"]
+        return {
+            "REDSHIFT_HOST": place["host"],
+            "REDSHIFT_PORT": str(place["port"]),
+            "REDSHIFT_DATABASE": place["database"],
+            "REDSHIFT_USER": self.access_key,
+            "REDSHIFT_PASSWORD": self.secret_key,
+        }
+
 
 def find(data: Path | None, environment: Mapping[str, str] = os.environ) -> Node:
     """The node that is meant: `--data`, else AWS_ENDPOINT_URL with its keys, else the data folder's run file.
