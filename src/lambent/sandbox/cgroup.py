@@ -1,0 +1,191 @@
+"""Control groups, version 1 (also hybrid) and version 2, behind one small interface."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lambent.model.limits import MIB, ONE_CORE_MB
+
+CONTROLLERS = ("memory", "pids", "cpu")
+PROCESSES = 1024  # AWS's limit of processes and threads
+ONE_CORE_SHARES = 1024  # version 1
+ONE_CORE_WEIGHT = 100  # version 2
+# All instances together weigh half of one ordinary process beside them, so the node is never starved.
+ALL_SHARES, ALL_WEIGHT = 512, 50
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group: a folder in each version 1 hierarchy, or a single folder in version 2."""
+
+    folders: Mapping[str, Path]  # by controller
+    unified: bool
+
+    @property
+    def doors(self) -> list[Path]:
+        """The files that a process writes 0 into to join."""
+        return [folder / "cgroup.procs" for folder in dict.fromkeys(self.folders.values())]
+
+    def limit(self, memory_mb: int) -> None:
+        """Bind the memory, and give cpu in proportion to it."""
+        _write(self._file("pids", "pids.max"), PROCESSES)
+        share = memory_mb / ONE_CORE_MB
+        if self.unified:
+            _write(self._file("memory", "memory.max"), memory_mb * MIB)
+            _write(self._file("memory", "memory.swap.max"), 0)
+            _write(self._file("cpu", "cpu.weight"), max(1, round(share * ONE_CORE_WEIGHT)))
+        else:
+            _write(self._file("memory", "memory.limit_in_bytes"), memory_mb * MIB)
+            _write(self._file("memory", "memory.swappiness"), 0)
+            _write(self._file("cpu", "cpu.shares"), max(2, round(share * ONE_CORE_SHARES)))
+
+    def reset_peak(self) -> None:
+        """Forget the peak; version 2 can do so only per open file, so there it is the group's whole life."""
+        if not self.unified:
+            _write(self._file("memory", "memory.max_usage_in_bytes"), 0)
+
+    def peak_bytes(self) -> int:
+        name = "memory.peak" if self.unified else "memory.max_usage_in_bytes"
+        return _read_number(self._file("memory", name))
+
+    def out_of_memory_kills(self) -> int:
+        file = self._file("memory", "memory.events" if self.unified else "memory.oom_control")
+        return _fields(file).get("oom_kill", 0)
+
+    def remove(self) -> None:
+        for folder in dict.fromkeys(self.folders.values()):
+            with contextlib.suppress(FileNotFoundError):
+                folder.rmdir()
+
+    def _file(self, controller: str, name: str) -> Path | None:
+        folder = self.folders.get(controller)
+        return folder / name if folder else None
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The node's own group, beneath the one that it was started in; every sandbox's group lies in it."""
+
+    roots: Mapping[str, Path]  # by controller: the folder of the node's own group
+    unified: bool
+
+    @property
+    def controllers(self) -> frozenset[str]:
+        return frozenset(self.roots)
+
+    def prepare(self) -> None:
+        """Remove what a dead node left and make the own group."""
+        self.remove()
+        for root in dict.fromkeys(self.roots.values()):
+            if self.unified:
+                _open_for_children(root.parent)
+            root.mkdir()
+            if self.unified:
+                _write(root / "cgroup.subtree_control", " ".join(f"+{c}" for c in self.roots))
+        _write(self.roots["cpu"] / ("cpu.weight" if self.unified else "cpu.shares"), _all(self.unified))
+
+    def make(self, name: str) -> Group:
+        folders = {controller: root / name for controller, root in self.roots.items()}
+        for folder in dict.fromkeys(folders.values()):
+            folder.mkdir(exist_ok=True)
+        return Group(folders, self.unified)
+
+    def remove(self) -> None:
+        """Kill everything in the own group and remove it with all groups in it."""
+        for root in dict.fromkeys(self.roots.values()):
+            for folder in _bottom_up(root):
+                _kill(folder)
+                with contextlib.suppress(OSError):  # a killed process may take a moment to go
+                    folder.rmdir()
+
+
+def find(name: str, own: Path = Path("/proc/self"), wanted: tuple[str, ...] = CONTROLLERS) -> Tree:
+    """Where this node's groups go. Controllers that the machine does not give are left out."""
+    memberships = _memberships((own / "cgroup").read_text())
+    mounts = _mounts((own / "mountinfo").read_text())
+    old = {
+        controller: mounts[controller] / memberships[controller].lstrip("/") / name
+        for controller in wanted
+        if controller in mounts and controller in memberships
+    }
+    if old or "" not in mounts:
+        return Tree(old, unified=False)
+    group = mounts[""] / memberships.get("", "/").lstrip("/")
+    group = group.parent if group.name == LEAF else group
+    given = (group / "cgroup.controllers").read_text().split()
+    return Tree({c: group / name for c in wanted if c in given}, unified=True)
+
+
+LEAF = "lambent-launcher"
+
+
+def _open_for_children(group: Path) -> None:
+    """Version 2 gives controllers to children only where no process is: move those here into a leaf."""
+    given = (group / "cgroup.controllers").read_text().split()
+    if group == _mounts(Path("/proc/self/mountinfo").read_text()).get(""):
+        return  # the root may have both
+    leaf = group / LEAF
+    leaf.mkdir(exist_ok=True)
+    for pid in (group / "cgroup.procs").read_text().split():
+        _write(leaf / "cgroup.procs", pid)
+    _write(group / "cgroup.subtree_control", " ".join(f"+{c}" for c in CONTROLLERS if c in given))
+
+
+def _all(unified: bool) -> int:
+    return ALL_WEIGHT if unified else ALL_SHARES
+
+
+def _memberships(text: str) -> dict[str, str]:
+    """Controller to group, from /proc/self/cgroup; version 2's own line has the empty name."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        found |= dict.fromkeys(controllers.split(","), path)
+    return found
+
+
+def _mounts(text: str) -> dict[str, Path]:
+    """Controller to mount point, from /proc/self/mountinfo; version 2 has the empty name."""
+    found: dict[str, Path] = {}
+    for line in text.splitlines():
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split(" ", 2)
+        point = Path(before.split()[4])
+        if kind == "cgroup2":
+            found[""] = point
+        elif kind == "cgroup":
+            found |= dict.fromkeys(options.split(","), point)
+    return found
+
+
+def _write(file: Path | None, value: object) -> None:
+    if file is not None:
+        with contextlib.suppress(FileNotFoundError):  # a controller or a knob that this kernel lacks
+            file.write_text(str(value))
+
+
+def _read_number(file: Path | None) -> int:
+    try:
+        return int(file.read_text()) if file else 0
+    except FileNotFoundError:
+        return 0
+
+
+def _fields(file: Path | None) -> dict[str, int]:
+    if file is None:
+        return {}
+    return {key: int(value) for key, value in (line.split() for line in file.read_text().splitlines())}
+
+
+def _bottom_up(root: Path) -> Iterator[Path]:
+    for folder, _, _ in os.walk(root, topdown=False):
+        yield Path(folder)
+
+
+def _kill(folder: Path) -> None:
+    for pid in (folder / "cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)

@@ -1,0 +1,208 @@
+"""What the launcher does for the node: one method for each frame."""
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from lambent.model.interpreter import Interpreter
+from lambent.model.limits import MEMORY_MB, TMP_MB
+from lambent.sandbox import checks, syscalls, wire, zygotes
+from lambent.sandbox.base import SandboxError
+from lambent.sandbox.cells import Cell, Cells, Ended
+from lambent.sandbox.checks import BadRequest
+from lambent.sandbox.programs import Programs
+from lambent.sandbox.scratch import Image, Scratch
+from lambent.sandbox.unpacking import Unpacking, Verdict
+from lambent.sandbox.users import Users
+
+UNPACKED_BYTES = (0, 16 * 1024**3)
+LAYERS = 5
+PACKAGES = 64
+ATTRIBUTES = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
+
+Message = Mapping[str, Any]
+Reply = dict[str, object]
+
+
+class Tell(Protocol):
+    def __call__(self, message: Mapping[str, object]) -> None: ...
+
+
+@dataclass(slots=True)
+class Requests:
+    """Sandboxes, processes and children go by numbers that the node chooses."""
+
+    data: Path
+    users: Users
+    interpreters: Mapping[str, Interpreter]
+    cells: Cells
+    zygotes: zygotes.Zygotes
+    scratch: Scratch
+    programs: Programs
+    tell: Tell
+    later: Callable[[Callable[[], None]], None]
+    code: int = -1
+    count: int = 0  # of processes and archives, for numbers of our own
+
+    def __post_init__(self) -> None:
+        self.code = os.open(self.data / "code", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+    def serve(self, message: Message, descriptors: list[int]) -> None:
+        """Do what a frame asks; the answer, if it wants one, bears its `request`."""
+        operations = {
+            "create": self.create,
+            "start": self.start,
+            "kill": self.kill,
+            "destroy": self.destroy,
+            "peak": self.peak,
+            "unpack": self.unpack,
+            "run": self.run,
+            "stop": self.stop,
+        }
+        request = message.get("request")
+        try:
+            operation = operations.get(str(message.get("operation")))
+            if operation is None:
+                raise BadRequest(f"there is no operation {message.get('operation')!r:.80}")
+            answer = operation(message, descriptors)
+            if answer is not None:
+                self.tell({"request": request, **answer})
+        except (SandboxError, BadRequest, OSError) as error:
+            self.tell({"request": request, "error": str(error)})
+        finally:
+            wire.close(descriptors)
+
+    def create(self, message: Message, descriptors: list[int]) -> Reply:
+        checks.descriptors(descriptors)
+        number = checks.number(message, "sandbox")
+        if number in self.cells.cells:
+            raise BadRequest(f"sandbox {number} is there already")
+        interpreter = self.interpreters.get(str(message.get("runtime")))
+        if interpreter is None:
+            raise BadRequest(f"there is no runtime {message.get('runtime')!r:.80}")
+        code = checks.name(message, "code")
+        layers = checks.names(message, "layers", LAYERS)
+        memory_mb = checks.number(message, "memory_mb", MEMORY_MB)
+        tmp_mb = checks.number(message, "tmp_mb", TMP_MB)
+        own = frozenset(checks.names(message, "own_packages", PACKAGES))
+        wire.close([self._tree(code), *(self._tree(layer) for layer in layers)])  # a wrong name fails here
+        zygote = self.zygotes.get(zygotes.kind_for(interpreter, own))
+        image = self.scratch.take(tmp_mb)
+        try:
+            cell = self.cells.create(number, zygote, lambda: self._mounts(code, layers, image), memory_mb)
+        except BaseException:
+            image.remove()
+            raise
+        cell.image = image
+        image.open(cell.uid)
+        return {}
+
+    def start(self, message: Message, descriptors: list[int]) -> Reply:
+        cell = self._cell(message)
+        process = checks.number(message, "process")
+        environment = checks.environment(message)
+        control, output = checks.descriptors(descriptors, stat.S_ISSOCK, stat.S_ISFIFO)
+
+        def on_end(ended: Ended) -> None:
+            self.tell(
+                {"process": process, **_exit(ended.status), "out_of_memory": ended.out_of_memory}
+                | ({"problem": ended.problem} if ended.problem else {})
+            )
+
+        given = [("control", control), ("output", output)]
+        self.cells.start(cell, self._next(), environment, given, on_end)
+        return {}
+
+    def kill(self, message: Message, descriptors: list[int]) -> None:
+        checks.descriptors(descriptors)
+        if cell := self.cells.cells.get(checks.number(message, "sandbox")):
+            self.cells.kill(cell)
+
+    def destroy(self, message: Message, descriptors: list[int]) -> None:
+        checks.descriptors(descriptors)
+        cell = self._cell(message)
+        request = message.get("request")
+
+        def on_gone() -> None:
+            self.tell({"request": request})
+            if cell.image is not None:
+                self.later(cell.image.remove)
+
+        self.cells.destroy(cell, on_gone)
+
+    def peak(self, message: Message, descriptors: list[int]) -> Reply:
+        checks.descriptors(descriptors)
+        return {"memory_mb": self.cells.peak_mb(self._cell(message))}
+
+    def unpack(self, message: Message, descriptors: list[int]) -> None:
+        (archive,) = checks.descriptors(descriptors, stat.S_ISREG)
+        folder = checks.name(message, "folder")
+        limit_bytes = checks.number(message, "limit_bytes", UNPACKED_BYTES)
+        request = message.get("request")
+        own = self._next()
+
+        def answer(verdict: Verdict) -> None:
+            self.tell({"request": request, **verdict})
+
+        unpacking = Unpacking(
+            self.users, self.cells, self.data / "sandbox" / f"unpack-{own}", self.code, folder, answer
+        )
+        unpacking.start(-own, self.zygotes.get(zygotes.unpacker()), archive, limit_bytes)
+
+    def run(self, message: Message, descriptors: list[int]) -> Reply:
+        checks.descriptors(descriptors)
+        return {"pid": self.programs.start(checks.name(message, "program"))}
+
+    def stop(self, message: Message, descriptors: list[int]) -> None:
+        checks.descriptors(descriptors)
+        self.programs.signal(checks.number(message, "pid"), kill=message.get("kill") is True)
+
+    def child_ended(self, pid: int, status: int) -> None:
+        self.tell({"child": pid, **_exit(status)})
+
+    def _cell(self, message: Message) -> Cell:
+        number = checks.number(message, "sandbox")
+        cell = self.cells.cells.get(number)
+        if cell is None:
+            raise BadRequest(f"there is no sandbox {number}")
+        return cell
+
+    def _next(self) -> int:
+        self.count += 1
+        return self.count
+
+    def _tree(self, name: str) -> int:
+        """A detached read-only mount of an unpacked folder of the node's."""
+        folder = syscalls.open_beneath(self.code, name, os.O_PATH | os.O_DIRECTORY)
+        try:
+            mount = syscalls.open_tree("", folder)
+        finally:
+            os.close(folder)
+        syscalls.mount_setattr(mount, ATTRIBUTES)
+        return mount
+
+    def _mounts(self, code: str, layers: list[str], image: Image) -> list[tuple[str, int]]:
+        mounts = [("code", self._tree(code)), ("tmp", image.mount_fd())]
+        if layers:
+            mounts.append(("layers", self._layers(layers)))
+        return mounts
+
+    def _layers(self, names: list[str]) -> int:
+        """One folder of all layers; of two files at one path the later layer's is seen."""
+        trees = [self._tree(name) for name in reversed(names)]
+        if len(trees) == 1:
+            return trees[0]
+        try:
+            lower = ":".join(f"/proc/self/fd/{tree}" for tree in trees)
+            return syscalls.filesystem("overlay", {"lowerdir": lower}, ATTRIBUTES)
+        finally:
+            wire.close(trees)
+
+
+def _exit(status: int) -> Reply:
+    if os.WIFSIGNALED(status):
+        return {"status": None, "signal": os.WTERMSIG(status)}
+    return {"status": os.WEXITSTATUS(status), "signal": None}

@@ -1,0 +1,221 @@
+"""The fork server: preloads modules inside the minimal root, then forks processes into sandboxes.
+
+Runs with an empty environment and never runs user code. The launcher asks over descriptor 3; a forked child
+enters the sandbox that was made ready for it, gives up every privilege, and only then runs its entry.
+Loaded by every Python that functions run on, so it keeps to the syntax of 3.7.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import pathlib
+import resource
+import select
+import signal
+import socket
+import sys
+import types
+import typing
+
+from lambent.sandbox import seccomp, syscalls, wire
+
+LAUNCHER = 3  # the launcher's socket in a zygote, the control socket in a process
+OPEN_MAX = 256  # more descriptors than a zygote ever has
+FILES = 1024  # AWS's limit of open files
+SET_UP_FAILED = 125
+SANDBOX = (
+    syscalls.CLONE_NEWNS
+    | syscalls.CLONE_NEWIPC
+    | syscalls.CLONE_NEWUTS
+    | syscalls.CLONE_NEWNET
+    | syscalls.CLONE_NEWCGROUP
+)
+PLACES = {"code": "/var/task", "layers": "/opt", "tmp": "/tmp"}
+OUT_OF_MEMORY_SCORE = "1000"  # the machine's memory ends with an instance, not with the node
+
+if typing.TYPE_CHECKING:
+    Descriptors = dict[str, list[int]]
+    Entry = typing.Callable[[int, dict[str, str]], int | None]
+
+
+class Zygote:
+    """One per interpreter and preload set. It has a single thread, so that a fork of it is whole."""
+
+    def __init__(self, launcher: socket.socket, entry: Entry) -> None:
+        self.launcher = launcher
+        self.entry = entry
+        self.children: dict[int, int] = {}  # pid to the launcher's number
+        self.filter = seccomp.for_this_machine()
+        self.own = syscalls.pidfd_open(os.getpid())
+
+    def serve(self) -> None:
+        """Answer until the launcher is gone."""
+        wakes, woken = socket.socketpair()
+        wakes.setblocking(False)
+        woken.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        poll = select.poll()
+        poll.register(self.launcher, select.POLLIN)
+        poll.register(wakes, select.POLLIN)
+        while True:
+            ready = [fd for fd, _ in poll.poll()]
+            if wakes.fileno() in ready:
+                wakes.recv(OPEN_MAX)
+                self.reap()
+            if self.launcher.fileno() in ready and not self.answer():
+                return
+
+    def answer(self) -> bool:
+        """Serve one request; False when the launcher is gone."""
+        frame = wire.receive(self.launcher)
+        if frame is None:
+            return False
+        request, descriptors = frame
+        given: Descriptors = {}
+        for position, name in enumerate(request["descriptors"]):
+            given.setdefault(name, []).append(descriptors[position])
+        try:
+            self.children[self.fork(request, given)] = request["id"]
+        except OSError as error:
+            wire.send(self.launcher, {"id": request["id"], "failed": str(error), "status": None})
+        wire.close(descriptors)
+        return True
+
+    def fork(self, request: dict[str, typing.Any], given: Descriptors) -> int:
+        """Fork a child into the pid namespace of a sandbox's init."""
+        syscalls.setns(given["init"][0], syscalls.CLONE_NEWPID)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self.become(request, given)
+            return pid
+        finally:
+            syscalls.setns(self.own, syscalls.CLONE_NEWPID)
+
+    def become(self, request: dict[str, typing.Any], given: Descriptors) -> typing.NoReturn:
+        """The child's way: into the sandbox, out of every privilege, into the entry."""
+        try:
+            forget_the_zygote()
+            enter(given, request["uid"])
+            confine(request["uid"], self.filter)
+            adopt(given)
+        except BaseException as error:
+            wire.send(self.launcher, {"id": request["id"], "failed": repr(error)})
+            os._exit(SET_UP_FAILED)
+        run(self.entry, request["environment"])
+
+    def reap(self) -> None:
+        while self.children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            wire.send(self.launcher, {"id": self.children.pop(pid), "ended": status})
+
+
+def forget_the_zygote() -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    gc.enable()
+
+
+def enter(given: Descriptors, uid: int) -> None:
+    """Join the control groups first, so that all that follows is counted, then the namespaces."""
+    for group in given.get("group", ()):
+        os.write(group, b"0")
+    syscalls.setns(given["init"][0], SANDBOX)
+    with open("/proc/self/oom_score_adj", "w") as score:
+        score.write(OUT_OF_MEMORY_SCORE)
+    for name, place in PLACES.items():
+        for mount in given.get(name, ()):
+            syscalls.move_mount(mount, place)
+    os.fchown(given["output"][0], uid, uid)  # else /dev/stdout cannot be opened
+
+
+def confine(uid: int, filter_program: bytes) -> None:
+    """Give up users, capabilities and system calls, in the order in which each step is still allowed."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    syscalls.die_with_parent()  # a change of uid clears it, and the dumpable flag that /proc/self needs
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    syscalls.drop_capabilities()
+    seccomp.install(filter_program)
+
+
+def adopt(given: Descriptors) -> None:
+    """Lay the descriptors where they belong and close all others, the launcher's socket first of all."""
+    os.dup2(given["output"][0], 1)
+    os.dup2(given["output"][0], 2)
+    os.dup2(given["control"][0], LAUNCHER)
+    os.closerange(LAUNCHER + 1, OPEN_MAX)
+
+
+def run(entry: Entry, environment: dict[str, str]) -> typing.NoReturn:
+    """The handler may bring modules of any name, so ours give up theirs."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "lambent"]:
+        del sys.modules[name]
+    status: int | None = 1
+    try:
+        status = entry(LAUNCHER, environment)
+    finally:
+        sys.stdout.flush()
+        os._exit(status or 0)
+
+
+def functions(libraries: str, bootstrap: str) -> Entry:
+    """The entry that runs handlers: the bootstrap, under a name that no handler's module has."""
+    package = types.ModuleType("_lambent")
+    package.__path__ = [bootstrap]
+    sys.modules[package.__name__] = package
+    module = importlib.import_module(package.__name__ + ".bootstrap")
+
+    def entry(control: int, environment: dict[str, str]) -> int | None:
+        return module.main(control, libraries=libraries, environment=environment)  # type: ignore[no-any-return]
+
+    return entry
+
+
+def archives() -> Entry:
+    """The entry that unpacks a zip, open on the control descriptor, into /tmp and prints its verdict."""
+    archive = importlib.import_module("lambent.sandbox.archive")
+
+    def entry(control: int, environment: dict[str, str]) -> int | None:
+        try:
+            archive.extract(control, pathlib.Path(PLACES["tmp"], "out"), int(environment["limit_bytes"]))
+            verdict: dict[str, object] = {"ok": True}
+        except archive.BadArchive as error:
+            verdict = {"ok": False, "message": str(error), "too_large": error.too_large}
+        print(json.dumps(verdict))
+        return 0
+
+    return entry
+
+
+def preload(modules: list[str]) -> None:
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            print(f"lambent: {name} could not be preloaded: {error!r}", file=sys.stderr)
+
+
+def main(kind: str, libraries: str, bootstrap: str, *modules: str) -> None:
+    """The child of the launcher: `modules` are to be preloaded."""
+    syscalls.die_with_parent()
+    syscalls.drop_bounding_set()
+    sys.path[:] = [p for p in sys.path if p.startswith(sys.prefix)]
+    sys.path.append(libraries)
+    preload(list(modules))
+    entry = functions(libraries, bootstrap) if kind == "functions" else archives()
+    gc.collect()
+    gc.freeze()
+    launcher = socket.socket(fileno=LAUNCHER)
+    wire.send(launcher, {"ready": True})
+    Zygote(launcher, entry).serve()

@@ -1,0 +1,178 @@
+"""The launcher's side of the fork servers: one per interpreter and preload set, started when first needed."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lambent.model.interpreter import Interpreter
+from lambent.sandbox import namespaces, root, syscalls, wire
+
+# What is loaded ahead, and the top-level modules that come with it: a bundle with its own copy of one of
+# those gets a zygote without it.
+PRELOADED: Mapping[str, frozenset[str]] = {
+    "boto3": frozenset({"boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"}),
+    "redshift_connector": frozenset(
+        {"redshift_connector", "asn1crypto", "bs4", "certifi", "charset_normalizer", "idna", "lxml"}
+        | {
+            "packaging",
+            "pytz",
+            "requests",
+            "scramp",
+            "setuptools",
+            "soupsieve",
+            "urllib3",
+            "boto3",
+            "botocore",
+        }
+    ),
+}
+STANDARD: tuple[str, ...] = (
+    "asyncio",
+    "base64",
+    "concurrent.futures",
+    "csv",
+    "datetime",
+    "decimal",
+    "email.message",
+    "hashlib",
+)
+STANDARD += (
+    "http.client",
+    "json",
+    "logging",
+    "ssl",
+    "tempfile",
+    "traceback",
+    "urllib.request",
+    "uuid",
+    "zipfile",
+)
+LIBRARIES, BOOTSTRAP = "/var/runtime", f"{root.OURS}/python"
+LANGUAGE = "/var/lang"
+START = "import sys; sys.path[0] = {ours!r}; from lambent.sandbox.zygote import main; main(*sys.argv[1:])"
+PAGE = os.sysconf("SC_PAGESIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What makes two zygotes different."""
+
+    interpreter: Interpreter
+    modules: tuple[str, ...] = ()
+    entry: str = "functions"  # functions | archives
+
+
+def kind_for(interpreter: Interpreter, own_packages: frozenset[str]) -> Kind:
+    """The kind for a bundle that brings these top-level modules itself."""
+    present = [
+        name
+        for name, modules in PRELOADED.items()
+        if interpreter.libraries and (interpreter.libraries / name).is_dir() and not modules & own_packages
+    ]
+    return Kind(interpreter, (*STANDARD, *present))
+
+
+def unpacker() -> Kind:
+    """The platform's own interpreter, for archives."""
+    executable = Path(os.path.realpath(sys.executable))
+    own = Interpreter("platform", executable, Path(sys.base_prefix), sys.version.split()[0], None)
+    return Kind(own, entry="archives")
+
+
+class Zygote:
+    """One fork server."""
+
+    def __init__(self, kind: Kind, folder: Path, files: Mapping[str, bytes]) -> None:
+        self.kind = kind
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        folder.mkdir(mode=0o700)
+        try:
+            root.grow(folder, _binds(kind), {**_own_files(kind), **files})
+            self.pid = namespaces.start_zygote(folder, _command(kind), theirs).wait()
+            self.namespace = os.open(f"/proc/{self.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            theirs.close()
+            with contextlib.suppress(OSError):
+                syscalls.unmount(str(folder))
+            folder.rmdir()
+
+    def fork(
+        self, number: int, uid: int, environment: Mapping[str, str], given: Sequence[tuple[str, int]]
+    ) -> None:
+        """Ask for a process with named descriptors; it may be asked before it has loaded everything."""
+        request = {
+            "id": number,
+            "uid": uid,
+            "environment": dict(environment),
+            "descriptors": [name for name, _ in given],
+        }
+        wire.send(self.socket, request, [descriptor for _, descriptor in given])
+
+    def resident_bytes(self) -> int:
+        """What a fork inherits without being charged for it."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE
+        except OSError:
+            return 0
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        self.socket.close()
+        os.close(self.namespace)
+
+
+class Zygotes:
+    """Those that run, by kind."""
+
+    def __init__(self, folder: Path, files: Callable[[], Mapping[str, bytes]]) -> None:
+        self._folder = folder
+        self._files = files  # what lies in every root, known only when it is made
+        self._running: dict[Kind, Zygote] = {}
+        self._count = 0
+        self.on_start: Callable[[Zygote], None] = lambda zygote: None
+
+    def __iter__(self) -> Iterator[Zygote]:
+        return iter(tuple(self._running.values()))
+
+    def get(self, kind: Kind) -> Zygote:
+        """The running one, or a new one, which may still be loading when it is first asked."""
+        if kind not in self._running:
+            self._count += 1
+            zygote = Zygote(kind, self._folder / f"root-{self._count}", self._files())
+            self._running[kind] = zygote
+            self.on_start(zygote)
+        return self._running[kind]
+
+    def remove(self, zygote: Zygote) -> None:
+        self._running.pop(zygote.kind, None)
+        zygote.close()
+
+
+def _command(kind: Kind) -> list[str]:
+    """Without `site`: the host's own packages are no part of a function's world."""
+    place = Path(LANGUAGE) / kind.interpreter.executable.relative_to(kind.interpreter.prefix)
+    start = START.format(ours=root.OURS)
+    return [str(place), "-S", "-B", "-c", start, kind.entry, LIBRARIES, BOOTSTRAP, *kind.modules]
+
+
+def _binds(kind: Kind) -> list[tuple[Path, str]]:
+    binds = [(kind.interpreter.prefix, LANGUAGE)]
+    if kind.interpreter.libraries:
+        binds.append((kind.interpreter.libraries, LIBRARIES))
+    return binds
+
+
+def _own_files(kind: Kind) -> dict[str, bytes]:
+    if kind.entry == "archives":
+        return root.own_files(root.ARCHIVES)
+    runtime = root.PACKAGE / "runtimes" / "python"
+    bootstrap = {f"{BOOTSTRAP}/{path.name}": path.read_bytes() for path in sorted(runtime.glob("*.py"))}
+    return {**root.own_files(root.ZYGOTE), **bootstrap}

@@ -1,0 +1,101 @@
+"""A real launcher for tests, in a process of its own, whose node hands its socket to the test and waits."""
+
+import asyncio
+import pickle
+import secrets
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lambent.model.interpreter import Interpreter
+from lambent.runtimes.catalog import Catalog
+from lambent.sandbox.base import Program
+from lambent.sandbox.client import LauncherHost
+from lambent.sandbox.launcher import LauncherConfig
+
+ROOT = Path(__file__).parent.parent.parent
+LAUNCH = """
+import pickle, sys
+from lambent.sandbox.launcher import supervise
+sys.exit(supervise(pickle.load(sys.stdin.buffer)))
+"""
+# The node: gives descriptor 3 away, and ends when the test closes the connection, with the status that it says.
+NODE = """
+import array, os, socket, sys
+test = socket.socket(socket.AF_UNIX)
+test.connect("\\0" + os.environ["MEET"])
+test.sendmsg([b"here"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [3]))])
+os.close(3)
+sys.exit(int(test.recv(10) or b"0"))
+"""
+WAIT_S = 60.0
+
+
+def this_interpreter() -> Interpreter:
+    return Catalog.find().get(f"python3.{sys.version_info.minor}")
+
+
+@dataclass
+class Launched:
+    """A running launcher."""
+
+    process: asyncio.subprocess.Process
+    node: socket.socket
+    host: LauncherHost
+
+    async def end(self, status: int = 0) -> int:
+        """End the node; returns what the launcher ends with."""
+        self.node.send(str(status).encode())
+        self.node.close()
+        return await self.ended()
+
+    async def ended(self) -> int:
+        async with asyncio.timeout(WAIT_S):
+            return await self.process.wait()
+
+
+@dataclass(kw_only=True)
+class Config:
+    """What a test wants to have different."""
+
+    ports: tuple[int, ...] = (9000,)
+    programs: tuple[Program, ...] = ()
+    interpreters: tuple[Interpreter, ...] = field(default_factory=lambda: (this_interpreter(),))
+    certificates: Path | None = None
+    input: bytes = b""
+    max_sandboxes: int = 50
+
+
+async def launch(data: Path, config: Config | None = None) -> Launched:
+    """Start a launcher on a data folder and connect to it as its node."""
+    config = config or Config()
+    name = f"lambent-test-{secrets.token_hex(8)}"
+    meeting = socket.socket(socket.AF_UNIX)
+    meeting.bind("\0" + name)
+    meeting.listen(1)
+    meeting.setblocking(False)
+    given = LauncherConfig(
+        data=data,
+        argv=(sys.executable, "-c", NODE),
+        environment={"MEET": name},
+        paths=(Path(sys.prefix), Path(sys.base_prefix), ROOT / "src"),
+        ports=config.ports,
+        programs=config.programs,
+        interpreters=config.interpreters,
+        certificates=config.certificates,
+        input=config.input,
+        max_sandboxes=config.max_sandboxes,
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LAUNCH, stdin=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    process.stdin.write(pickle.dumps(given))
+    process.stdin.close()
+    async with asyncio.timeout(WAIT_S):
+        node, _ = await asyncio.get_running_loop().sock_accept(meeting)
+    meeting.close()
+    node.setblocking(True)
+    _, descriptors, _, _ = socket.recv_fds(node, 16, 1)
+    return Launched(process, node, await LauncherHost.connect(descriptors[0]))
