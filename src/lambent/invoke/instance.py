@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import orjson
 
 from lambent.invoke.connection import Connection
-from lambent.invoke.frames import Frame, Kind, encode
+from lambent.invoke.frames import BadFrame, Frame, Kind, encode
 from lambent.invoke.transcript import Transcript
 from lambent.model.errors import InvalidContent
 from lambent.model.function import Version
@@ -132,7 +132,10 @@ class Instance:
         )
 
     def _reply_of(self, invocation: Invocation, frame: Frame) -> Reply:
-        meta = frame.meta_object()
+        try:
+            meta = frame.meta_object()
+        except BadFrame:
+            return _broken(invocation.request_id)
         if meta.get("id") != invocation.request_id:
             return _broken(invocation.request_id)
         if frame.kind == Kind.ANSWER:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from lambent.invoke.admission import Admission
 from lambent.invoke.pool import Pool
-from lambent.model.errors import Conflict
-from lambent.model.function import State, Version
+from lambent.model.function import Version
 from lambent.model.invocation import Invocation, Outcome
+from lambent.model.lifecycle import check_invocable
 from lambent.model.names import Target
 
 Resolve = Callable[[Target], Version]
@@ -38,9 +38,5 @@ class Invoker:
     def resolve(self, target: Target) -> Version:
         """The version that a call of `target` runs. Raises `NotFound`, and `Conflict` while it cannot run."""
         version = self._resolve(target)
-        if version.state is not State.ACTIVE:
-            raise Conflict(
-                "The operation cannot be performed at this time. "
-                f"The function is currently in the following state: {version.state}"
-            )
+        check_invocable(version)
         return version
