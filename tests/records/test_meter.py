@@ -3,6 +3,9 @@
 import time
 from typing import Any
 
+import pytest
+
+from lambent.records import retention
 from lambent.records.meter import HOUR_S, MeterRow, Query
 from lambent.records.records import Records
 from lambent.records.retention import Retention, prune
@@ -100,26 +103,84 @@ async def test_queries_narrow(records: Records) -> None:
     assert await ids(account="222222222222") == []
 
 
-async def test_folding_old_rows_into_hours_keeps_the_totals(records: Records) -> None:
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [
+        (None, None),
+        (0.5, None),
+        (None, 9.5),
+        (1, 3),
+        (1.2, 1.7),
+        (1.2, 2.1),
+        (0.9, 4.3),
+        (2, 2),
+        (3, 1),
+        (20, 30),
+    ],
+)
+async def test_totals_of_any_time_agree_with_the_rows(
+    records: Records, since: float | None, until: float | None
+) -> None:
+    for number in range(100):
+        records.meter.add(row(number, started_at=number * HOUR_S / 10, billed_ms=number))
+    query = Query(
+        account=ACCOUNT,
+        since=None if since is None else since * HOUR_S,
+        until=None if until is None else until * HOUR_S,
+    )
+    found = await records.meter.rows(query)
+    totals = await records.meter.totals(query)
+    assert sum(t.requests for t in totals) == len(found)
+    assert sum(t.billed_ms for t in totals) == sum(r.billed_ms for r in found)
+
+
+async def test_sums_grow_with_every_flush(records: Records) -> None:
+    for _ in range(3):
+        records.meter.add(row(billed_ms=5))
+        records.meter.add(row(billed_ms=7, source="s3"))
+        await records.flush()
+    assert [(t.source, t.requests, t.billed_ms) for t in await records.meter.totals(ALL)] == [
+        ("api", 3, 15),
+        ("s3", 3, 21),
+    ]
+
+
+async def test_surplus_rows_go_and_the_totals_stay(records: Records) -> None:
     for number in range(60):
-        records.meter.add(
-            row(number, started_at=number * HOUR_S / 10, status="error" if number % 7 else "success")
-        )
+        records.meter.add(row(number, status="error" if number % 7 else "success"))
     before = await records.meter.totals(ALL)
     few = Retention(meter_rows=20, meter_days=1_000_000)
-    assert await records._database.write(lambda tx: prune(tx, few))
-    assert await records.meter.totals(ALL) == before
-    left = await records.meter.rows(ALL)
-    assert [r.request_id for r in left] == [f"id-{n}" for n in range(40, 60)]
     assert not await records._database.write(lambda tx: prune(tx, few))
+    assert [r.request_id for r in await records.meter.rows(ALL)] == [f"id-{n}" for n in range(40, 60)]
+    assert await records.meter.totals(ALL) == before
 
 
-async def test_rows_that_are_old_are_folded(records: Records) -> None:
+async def test_rows_go_in_steps(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ROWS_PER_STEP", 30)
+    for number in range(60):
+        records.meter.add(row(number))
+    await records.flush()
+    none = Retention(meter_rows=0, meter_days=1_000_000)
+    assert await records._database.write(lambda tx: prune(tx, none))
+    assert len(await records.meter.rows(ALL)) == 30
+    assert not await records._database.write(lambda tx: prune(tx, none))
+    assert await records.meter.rows(ALL) == []
+
+
+async def test_old_rows_go_and_the_totals_stay(records: Records) -> None:
     records.meter.add(row(1, started_at=0.0))
     records.meter.add(row(2, started_at=time.time()))
     before = await records.meter.totals(ALL)
     await records._database.write(lambda tx: prune(tx, Retention()))
     assert [r.request_id for r in await records.meter.rows(ALL)] == ["id-2"]
     assert await records.meter.totals(ALL) == before
-    (since,) = await records.meter.totals(Query(account=ACCOUNT, since=HOUR_S))
-    assert since.requests == 1
+
+
+async def test_rows_after_all_are_gone_are_summed_once(records: Records) -> None:
+    gone = Retention(meter_rows=0)
+    for _ in range(2):
+        records.meter.add(row(started_at=time.time()))
+        await records.flush()
+        await records._database.write(lambda tx: prune(tx, gone))
+    (total,) = await records.meter.totals(ALL)
+    assert total.requests == 2

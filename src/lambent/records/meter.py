@@ -1,6 +1,7 @@
 """Meter: what every invocation took, as AWS would bill it."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +15,7 @@ from lambent.store.sqlite import Sqlite
 COARSE_MS = 100  # what AWS rounded up to before December 2020
 ROWS_PER_INSERT = 100
 HOUR_S = 3600
+BEGINNING_S, END_S = 0.0, 1e12  # before and after all that is metered
 
 
 class MeterRow(NamedTuple):
@@ -38,18 +40,27 @@ class MeterRow(NamedTuple):
     tenant: str | None
 
 
-COLUMNS = ", ".join(MeterRow._fields)
+_COLUMNS = ", ".join(MeterRow._fields)
 _MARKS = f"({', '.join('?' * len(MeterRow._fields))})"
 
+_KEYS = "account, region, name, architecture, source"
 _COARSE = f"(billed_ms + {COARSE_MS - 1}) / {COARSE_MS} * {COARSE_MS}"
 _TMP = f"MAX(tmp_mb - {FREE_TMP_MB}, 0)"
-# Sums over rows of the meter, in the order of meter_hours' columns and of Total's fields.
-SUMS = (
-    "COUNT(*), SUM(status <> 'success'), SUM(init_ms IS NOT NULL), SUM(billed_ms),"
-    f" SUM(billed_ms * memory_mb), SUM({_COARSE} * memory_mb),"
-    f" SUM(billed_ms * {_TMP}), SUM({_COARSE} * {_TMP})"
-)
-SUMMED = "requests, errors, cold_starts, billed_ms, mb_ms, coarse_mb_ms, tmp_mb_ms, coarse_tmp_mb_ms"
+# The columns of meter_hours, and of what they are the sum in rows of the meter.
+_SUMS = {
+    "requests": "1",
+    "errors": "status <> 'success'",
+    "cold_starts": "init_ms IS NOT NULL",
+    "billed_ms": "billed_ms",
+    "mb_ms": "billed_ms * memory_mb",
+    "coarse_mb_ms": f"{_COARSE} * memory_mb",
+    "tmp_mb_ms": f"billed_ms * {_TMP}",
+    "coarse_tmp_mb_ms": f"{_COARSE} * {_TMP}",
+}
+_SUMMED = ", ".join(_SUMS)
+_SUMS_OF_ROWS = ", ".join(f"SUM({sql})" for sql in _SUMS.values())
+_SUMS_OF_HOURS = ", ".join(f"SUM({column})" for column in _SUMS)
+_RAISED = ", ".join(f"{column} = {column} + excluded.{column}" for column in _SUMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +100,20 @@ class Query:
     since: float | None = None
     until: float | None = None
 
-    def where(self, since: str, until: str) -> tuple[str, list[Any]]:
-        """The condition in SQL; `since` and `until` are comparisons with one mark each."""
-        wanted = {
-            "account = ?": self.account,
-            "name = ?": self.name,
-            "source = ?": self.source,
-            since: self.since,
-            until: self.until,
-        }
-        given = {sql: value for sql, value in wanted.items() if value is not None}
-        return " AND ".join(given), list(given.values())
+    @property
+    def times(self) -> tuple[float, float]:
+        """The time asked for as an interval without its end."""
+        return (
+            BEGINNING_S if self.since is None else self.since,
+            END_S if self.until is None else self.until,
+        )
+
+    @property
+    def where(self) -> tuple[str, list[Any]]:
+        """The condition in SQL besides time."""
+        wanted = {"account": self.account, "name": self.name, "source": self.source}
+        given = {column: value for column, value in wanted.items() if value is not None}
+        return " AND ".join(f"{column} = ?" for column in given), list(given.values())
 
 
 class Meter:
@@ -133,35 +147,52 @@ class Meter:
     async def rows(self, query: Query, limit: int = 1000) -> list[MeterRow]:
         """The newest rows, oldest of them first."""
         await self._flush()
-        where, parameters = query.where("started_at >= ?", "started_at < ?")
+        where, parameters = query.where
         rows = await asyncio.to_thread(
             self._database.query,
-            f"SELECT {COLUMNS} FROM meter WHERE {where} ORDER BY row_id DESC LIMIT ?",
-            (*parameters, limit),
+            f"SELECT {_COLUMNS} FROM meter WHERE {where} AND started_at >= ? AND started_at < ?"
+            " ORDER BY row_id DESC LIMIT ?",
+            (*parameters, *query.times, limit),
         )
         return [MeterRow(*row) for row in reversed(rows)]
 
     async def totals(self, query: Query) -> list[Total]:
-        """Sums by function, architecture and source. Hours that were folded count by their beginning."""
+        """Sums by function, architecture and source.
+
+        Whole hours are read from their sums, the rest from the rows, which are gone once they are old.
+        """
         await self._flush()
-        fresh, fresh_parameters = query.where("started_at >= ?", "started_at < ?")
-        folded, folded_parameters = query.where(f"hour * {HOUR_S} >= ?", f"hour * {HOUR_S} < ?")
-        keys = "account, region, name, architecture, source"
-        sums = ", ".join(f"SUM({column})" for column in SUMMED.split(", "))
+        where, parameters = query.where
+        since, until = query.times
+        first, end = math.ceil(since / HOUR_S), math.floor(until / HOUR_S)
+        edges = ((since, min(first * HOUR_S, until)), (max(end * HOUR_S, since), until))
+        if first > end:  # within one hour
+            edges = ((since, until), (until, until))
+        part = (
+            f"SELECT {_KEYS}, {_SUMS_OF_ROWS} FROM meter"
+            f" WHERE {where} AND started_at >= ? AND started_at < ? GROUP BY {_KEYS}"
+        )
         rows = await asyncio.to_thread(
             self._database.query,
-            f"SELECT {keys}, {sums} FROM ("
-            f" SELECT {keys}, {SUMMED} FROM meter_hours WHERE {folded} UNION ALL"
-            f" SELECT {keys}, {SUMS} FROM meter WHERE {fresh} GROUP BY {keys}"
-            f") GROUP BY {keys} ORDER BY {keys}",
-            (*folded_parameters, *fresh_parameters),
+            f"SELECT {_KEYS}, {_SUMS_OF_HOURS} FROM ("
+            f"SELECT {_KEYS}, {_SUMMED} FROM meter_hours WHERE {where} AND hour >= ? AND hour < ?"
+            f" UNION ALL {part} UNION ALL {part}) GROUP BY {_KEYS} ORDER BY {_KEYS}",
+            (*parameters, first, end, *parameters, *edges[0], *parameters, *edges[1]),
         )
         return [Total(*row) for row in rows]
 
 
 def insert(tx: Transaction, rows: Sequence[MeterRow]) -> None:
-    """Many rows a statement: each statement lets go of the interpreter's lock and must win it back."""
+    """Write rows, and raise the sums of their hours."""
+    ((last,),) = tx.execute("SELECT COALESCE(MAX(row_id), 0) FROM meter")
     waiting = iter(rows)
+    # Many rows a statement: each one lets go of the interpreter's lock and must win it back.
     while part := list(islice(waiting, ROWS_PER_INSERT)):
         values = ", ".join([_MARKS] * len(part))
-        tx.execute(f"INSERT INTO meter ({COLUMNS}) VALUES {values}", [value for row in part for value in row])
+        tx.execute(f"INSERT INTO meter ({_COLUMNS}) VALUES {values}", [v for row in part for v in row])
+    tx.execute(
+        f"INSERT INTO meter_hours (hour, {_KEYS}, {_SUMMED})"
+        f" SELECT CAST(started_at / {HOUR_S} AS INTEGER), {_KEYS}, {_SUMS_OF_ROWS} FROM meter"
+        f" WHERE row_id > ? GROUP BY 1, {_KEYS} ON CONFLICT DO UPDATE SET {_RAISED}",
+        (last,),
+    )

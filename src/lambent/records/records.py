@@ -81,12 +81,12 @@ class Records:
             readers, self._readers = self._readers, []
             try:
                 await self._write()
-                await self._prune()
             except Exception:  # a defect of ours costs this batch, not all that come after it
                 log.exception("a batch of logs and meter is lost")
             for reader in readers:
                 if not reader.done():
                     reader.set_result(None)
+            await self._prune()
         await self._write()
 
     async def _linger(self) -> None:

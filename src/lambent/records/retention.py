@@ -3,17 +3,17 @@
 import time
 from dataclasses import dataclass
 
-from lambent.records.meter import HOUR_S, SUMMED, SUMS
 from lambent.store.base import Transaction
 
-DAY_MS = 24 * HOUR_S * 1000
+DAY_S = 24 * 3600
+DAY_MS = DAY_S * 1000
 CHUNKS_PER_STEP = 500
 ROWS_PER_STEP = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How much is kept. Log events go, oldest first; meter rows are folded into hours, so totals stay."""
+    """How much is kept. The oldest go first; the meter's sums by the hour stay for ever."""
 
     log_days: int = 30
     log_bytes: int = 2 * 1024**3  # of messages, before compression
@@ -27,7 +27,7 @@ def prune(tx: Transaction, retention: Retention) -> bool:
     steps = (
         _expire_logs(tx, retention, int(now * 1000)),
         _shrink_logs(tx, retention),
-        _fold_meter(tx, retention, now),
+        _expire_meter(tx, retention, now),
     )
     return any(steps)
 
@@ -63,34 +63,13 @@ def _shrink_logs(tx: Transaction, retention: Retention) -> bool:
     return True
 
 
-def _fold_meter(tx: Transaction, retention: Retention, now: float) -> bool:
-    end = _fold_end(tx, retention, now - retention.meter_days * 24 * HOUR_S)
-    if end is None:
-        return False
-    keys = "account, region, name, architecture, source"
-    raised = ", ".join(f"{column} = {column} + excluded.{column}" for column in SUMMED.split(", "))
-    tx.execute(
-        f"INSERT INTO meter_hours (hour, {keys}, {SUMMED})"
-        f" SELECT CAST(started_at / {HOUR_S} AS INTEGER), {keys}, {SUMS} FROM meter WHERE row_id < ?"
-        f" GROUP BY 1, {keys} ON CONFLICT DO UPDATE SET {raised}",
-        (end,),
-    )
-    tx.execute("DELETE FROM meter WHERE row_id < ?", (end,))
-    return True
-
-
-def _fold_end(tx: Transaction, retention: Retention, cutoff: float) -> int | None:
-    """The row before which rows are to be folded now; None when none are.
-
-    Rows come in the order in which their invocations ended, so the oldest are in front.
-    """
-    ((first, last),) = tx.execute("SELECT MIN(row_id), MAX(row_id) FROM meter")
-    if first is None:
-        return None
-    reach: int = first + ROWS_PER_STEP
-    surplus = last - first + 1 - retention.meter_rows
-    ((fresh,),) = tx.execute(
-        "SELECT MIN(row_id) FROM meter WHERE row_id < ? AND started_at >= ?", (reach, cutoff)
-    )
-    end = max(reach if fresh is None else fresh, min(first + surplus, reach))
-    return end if end > first else None
+def _expire_meter(tx: Transaction, retention: Retention, now: float) -> bool:
+    """Rows come in order of their invocations' ends, so the oldest are in front."""
+    ((first, last),) = tx.execute("SELECT COALESCE(MIN(row_id), 1), COALESCE(MAX(row_id), 0) FROM meter")
+    cutoff = now - retention.meter_days * DAY_S
+    # The plus keeps SQLite from its index on the time: the first row that it comes to is the answer.
+    kept = tx.execute("SELECT row_id FROM meter WHERE +started_at >= ? ORDER BY row_id LIMIT 1", (cutoff,))
+    end = max(kept[0][0] if kept else last + 1, last + 1 - retention.meter_rows)
+    step = min(end, first + ROWS_PER_STEP)
+    tx.execute("DELETE FROM meter WHERE row_id < ?", (step,))
+    return bool(step < end)

@@ -53,7 +53,9 @@ CREATE TABLE meter (                        -- one row an invocation and attempt
     tenant TEXT
 );
 
-CREATE TABLE meter_hours (                  -- what rows of the meter became when they grew old
+CREATE INDEX meter_started ON meter (started_at);
+
+CREATE TABLE meter_hours (                  -- the same, summed up; kept when the rows grow old
     hour INTEGER NOT NULL,                  -- hours since the epoch
     account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
     architecture TEXT NOT NULL, source TEXT NOT NULL,
@@ -61,5 +63,5 @@ CREATE TABLE meter_hours (                  -- what rows of the meter became whe
     billed_ms INTEGER NOT NULL,
     mb_ms INTEGER NOT NULL, coarse_mb_ms INTEGER NOT NULL,      -- at 1 ms and at 100 ms
     tmp_mb_ms INTEGER NOT NULL, coarse_tmp_mb_ms INTEGER NOT NULL,
-    PRIMARY KEY (hour, account, region, name, architecture, source)
+    PRIMARY KEY (account, hour, region, name, architecture, source)
 ) WITHOUT ROWID;
