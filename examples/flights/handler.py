@@ -129,7 +129,7 @@ def create_tables(connection):
     schema = Path(__file__).with_name("schema.sql").read_text().format(table=TABLE)
     try:
         run_script(connection, schema)
-    except redshift_connector.ProgrammingError:
+    except (redshift_connector.ProgrammingError, redshift_connector.IntegrityError):
         connection.rollback()
         run_script(connection, schema)
 

@@ -12,9 +12,9 @@ from lambent.folder import CREDENTIALS_FILE
 from lambent.store import credentials
 
 if TYPE_CHECKING:
-    from lambent import app
+    from lambent import up as node
 else:
-    app = Lazy("lambent.app")  # the whole node takes a while to import
+    node = Lazy("lambent.up")  # the whole node takes a while to import
 
 
 @click.command()
@@ -46,7 +46,7 @@ def command(write_profile: bool, **flags: Any) -> int:
         if not chosen.port and not chosen.public_url:
             raise click.UsageError("--write-profile needs a port that stays: give --port or --public-url")
         _write_profile(chosen)
-    return app.up(chosen, click.echo)
+    return node.up(chosen, click.echo)
 
 
 def _write_profile(chosen: settings.Settings) -> None:
