@@ -1,12 +1,15 @@
 """A real SeaweedFS for each worker, and gateways in front of it."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.objects.bench import Bench, Fixed
 from tests.objects.children import PlainHost
+from tests.objects.served import Served
 
 from lambent.objects.place import Place
 from lambent.objects.seaweedfs import SeaweedFS, program
@@ -41,3 +44,25 @@ async def bench(tmp_path: Path, seaweedfs: Endpoint) -> AsyncIterator[Bench]:
     bench = await Bench.open(tmp_path / "state.db", Fixed(seaweedfs))
     yield bench
     await bench.close()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, seaweedfs: Endpoint) -> Iterator[Served]:
+    served = Served(tmp_path_factory.mktemp("served") / "state.db", seaweedfs)
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def s3(served: Served) -> Iterator[Any]:
+    """boto3 as Alice."""
+    client = served.client()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    name = f"b-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    return name

@@ -10,6 +10,7 @@ from lambent.objects.acl import check_acl
 from lambent.objects.buckets import Bucket
 from lambent.objects.errors import unavailable
 from lambent.objects.intents import Caller, Intent
+from lambent.objects.names import check_bucket_name, check_key
 from lambent.objects.passing import answer_headers, answer_of, call_of
 from lambent.objects.records import principal_id
 from lambent.objects.request import Answer, Body, S3Request, WholeBody
@@ -39,12 +40,14 @@ class ObjectOperations:
 
     async def preflight(self, request: S3Request) -> Answer:
         """A browser asks without a signature; the bucket's CORS rules, which the store keeps, answer."""
+        check_bucket_name(request.bucket)
+        check_key(request.key)
         return await self._streamed(request)
 
     async def _streamed(self, request: S3Request) -> Answer:
         try:
             response = await self._upstream.send(call_of(request), None)
-            if response.status < 300:
+            if response.status < 300 and request.method != "HEAD":
                 headers = answer_headers(lower(response), request.id)
                 return Answer(response.status, headers, Stream(response))
             reply = Reply(response.status, lower(response), await _all(Stream(response)))
