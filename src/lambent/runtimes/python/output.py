@@ -126,7 +126,8 @@ def _json_error(error: Error) -> str:
 
 def _text_error(error: Error) -> str:
     """One line for the log's reader: its parts are joined by \\r, their indentation cannot be trimmed."""
-    lines = ["[ERROR] {errorType}: {errorMessage}".format(**error)]
+    told = [part for part in (error["errorType"], error["errorMessage"]) if part]
+    lines = ["[ERROR] " + ": ".join(told)]
     if "stackTrace" in error:
         lines.append("Traceback (most recent call last):")
         lines += [_indented(line) for part in error["stackTrace"] for line in part.splitlines()]
