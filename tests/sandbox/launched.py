@@ -20,7 +20,7 @@ import pickle, sys
 from lambent.sandbox.launcher import supervise
 sys.exit(supervise(pickle.load(sys.stdin.buffer)))
 """
-# The node: gives descriptor 3 away, and ends when the test closes the connection, with the status that it says.
+# The node: gives descriptor 3 away, and ends with the status that the test says, or when the test is gone.
 NODE = """
 import array, os, socket, sys
 test = socket.socket(socket.AF_UNIX)
@@ -67,7 +67,9 @@ class Config:
     max_sandboxes: int = 50
 
 
-async def launch(data: Path, config: Config | None = None) -> Launched:
+async def launch(
+    data: Path, config: Config | None = None, kind: type[LauncherHost] = LauncherHost
+) -> Launched:
     """Start a launcher on a data folder and connect to it as its node."""
     config = config or Config()
     name = f"lambent-test-{secrets.token_hex(8)}"
@@ -98,4 +100,22 @@ async def launch(data: Path, config: Config | None = None) -> Launched:
     meeting.close()
     node.setblocking(True)
     _, descriptors, _, _ = socket.recv_fds(node, 16, 1)
-    return Launched(process, node, await LauncherHost.connect(descriptors[0]))
+    return Launched(process, node, await kind.connect(descriptors[0]))
+
+
+class WholeHost(LauncherHost):
+    """A host that takes its launcher with it when it closes, for those who want nothing but a host."""
+
+    launched: Launched
+
+    async def close(self) -> None:
+        if not self.lost.done():
+            await super().close()
+            assert await self.launched.end() == 0
+
+
+async def whole_host(data: Path, config: Config | None = None) -> WholeHost:
+    launched = await launch(data, config, WholeHost)
+    assert isinstance(launched.host, WholeHost)
+    launched.host.launched = launched
+    return launched.host

@@ -85,7 +85,9 @@ class Tree:
             root.mkdir()
             if self.unified:
                 _write(root / "cgroup.subtree_control", " ".join(f"+{c}" for c in self.roots))
-        _write(self.roots["cpu"] / ("cpu.weight" if self.unified else "cpu.shares"), _all(self.unified))
+        if cpu := self.roots.get("cpu"):
+            name, value = ("cpu.weight", ALL_WEIGHT) if self.unified else ("cpu.shares", ALL_SHARES)
+            _write(cpu / name, value)
 
     def make(self, name: str) -> Group:
         folders = {controller: root / name for controller, root in self.roots.items()}
@@ -132,10 +134,6 @@ def _open_for_children(group: Path) -> None:
     for pid in (group / "cgroup.procs").read_text().split():
         _write(leaf / "cgroup.procs", pid)
     _write(group / "cgroup.subtree_control", " ".join(f"+{c}" for c in CONTROLLERS if c in given))
-
-
-def _all(unified: bool) -> int:
-    return ALL_WEIGHT if unified else ALL_SHARES
 
 
 def _memberships(text: str) -> dict[str, str]:

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lambent.sandbox import wire
-from lambent.sandbox.base import BadArchive, Door, Exit, SandboxError, SandboxSpec
+from lambent.sandbox.base import BadArchive, Child, Door, Exit, Process, Sandbox, SandboxError, SandboxSpec
 from lambent.sandbox.zygotes import PRELOADED
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class LauncherHost:
         asyncio.get_running_loop().add_reader(sock, self._on_readable)
 
     @classmethod
-    async def connect(cls, fd: int) -> "LauncherHost":
+    async def connect(cls, fd: int) -> Self:
         """Take over the socket that the launcher left open, and hear its greeting."""
         sock = socket.socket(fileno=fd)
         sock.setblocking(False)
@@ -59,7 +59,7 @@ class LauncherHost:
         }
         return cls(sock, Path(greeting["code"]), doors)
 
-    async def create(self, spec: SandboxSpec) -> "LauncherSandbox":
+    async def create(self, spec: SandboxSpec) -> Sandbox:
         number = next(self._numbers)
         await self._ask(
             {
@@ -73,7 +73,7 @@ class LauncherHost:
                 "own_packages": sorted(spec.own_packages & PRELOADABLE),
             }
         )
-        sandbox = self._sandboxes[number] = LauncherSandbox(self, number)
+        sandbox = self._sandboxes[number] = LauncherSandbox(self, number, f"sandbox-{number}")
         return sandbox
 
     async def unpack(self, archive: Path, folder: Path, limit_bytes: int) -> None:
@@ -86,7 +86,7 @@ class LauncherHost:
         if "message" in verdict:
             raise BadArchive(str(verdict["message"]), too_large=verdict["too_large"] is True)
 
-    async def run(self, program: str) -> "LauncherChild":
+    async def run(self, program: str) -> Child:
         answer = await self._ask({"operation": "run", "program": program})
         return self._children.setdefault(answer["pid"], LauncherChild(self, answer["pid"]))
 
@@ -233,12 +233,9 @@ class LauncherSandbox:
 
     host: LauncherHost
     number: int
+    id: str
 
-    @property
-    def id(self) -> str:
-        return f"sandbox-{self.number}"
-
-    async def start(self, environment: Mapping[str, str]) -> LauncherProcess:
+    async def start(self, environment: Mapping[str, str]) -> Process:
         host = self.host
         number = next(host._numbers)
         control, theirs = socket.socketpair()

@@ -1,0 +1,167 @@
+"""What this kernel and this user allow, what is lost without it, and what to do about it."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pyroute2 import IPRoute
+
+from lambent.sandbox import cgroup, scratch, seccomp, spawn, syscalls
+from lambent.sandbox.base import SandboxError
+
+NO_WALLS = "functions run as plain processes of the node's user, without walls between them"
+ALL_NAMESPACES = (
+    syscalls.CLONE_NEWNS
+    | syscalls.CLONE_NEWCGROUP
+    | syscalls.CLONE_NEWUTS
+    | syscalls.CLONE_NEWIPC
+    | syscalls.CLONE_NEWNET
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One thing that was tried. `found` says what there is or what went wrong."""
+
+    name: str
+    ok: bool
+    found: str
+    lost: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A thing to try: it returns what is missing, or raises; the empty text means that it is there."""
+
+    name: str
+    needed: bool  # for sandboxes at all
+    attempt: Callable[[], str]
+    lost: str
+    remedy: str
+
+
+def probe() -> list[Capability]:
+    """Try everything, each in a child of its own that changes nothing outside of itself."""
+    return list(_tried())
+
+
+def best_isolation() -> str:
+    """`namespaces` where all that sandboxes need is there, else `process`."""
+    needed = {trial.name for trial in TRIALS if trial.needed}
+    return "namespaces" if all(c.ok for c in probe() if c.name in needed) else "process"
+
+
+def _tried() -> Iterator[Capability]:
+    for trial in TRIALS:
+        problem = _problem(trial.attempt)
+        if problem:
+            yield Capability(trial.name, False, problem, trial.lost, trial.remedy)
+        else:
+            yield Capability(trial.name, True, "yes", "", "")
+
+
+def _problem(attempt: Callable[[], str]) -> str:
+    try:
+        return attempt()
+    except (OSError, SandboxError) as error:
+        return str(error)
+
+
+def _in_child(work: Callable[[], None], namespaces: int = 0) -> str:
+    """Run it in a child; the text of what it raised, or nothing."""
+    child = spawn.start(work, namespaces)
+    try:
+        child.wait()
+        return ""
+    except SandboxError as error:
+        return str(error)
+    finally:
+        os.waitpid(child.pid, 0)
+
+
+def _root() -> str:
+    return "" if os.geteuid() == 0 else f"the user id is {os.geteuid()}"
+
+
+def _namespaces() -> str:
+    return _in_child(lambda: syscalls.unshare(ALL_NAMESPACES), syscalls.CLONE_NEWPID)
+
+
+def _mounts() -> str:
+    def work() -> None:
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
+        tree = syscalls.open_tree("/usr")
+        syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
+        syscalls.mount("lambent", "/usr", "tmpfs")
+        syscalls.move_mount(tree, "/usr")
+
+    return _in_child(work)
+
+
+def _seccomp() -> str:
+    def work() -> None:
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        seccomp.install(seccomp.for_this_machine())
+
+    return _in_child(work)
+
+
+def _network() -> str:
+    def work() -> None:
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+        with IPRoute() as route:
+            route.link("add", ifname="a", kind="veth", peer={"ifname": "b"})
+
+    return _in_child(work)
+
+
+def _overlay() -> str:
+    def work() -> None:
+        os.close(syscalls.filesystem("overlay", {"lowerdir": "/usr/bin:/usr/lib"}))
+
+    return _in_child(work)
+
+
+def _groups() -> str:
+    tree = cgroup.find(f"lambent-probe-{os.getpid()}")
+    missing = [controller for controller in cgroup.CONTROLLERS if controller not in tree.controllers]
+    if missing:
+        return f"no control groups for {', '.join(missing)}"
+    try:
+        tree.prepare()
+        tree.make("probe").limit(128)
+    finally:
+        tree.remove()
+    return ""
+
+
+TRIALS = (
+    Trial("root", True, _root, NO_WALLS, "run `sudo lambent up`; only a small launcher keeps root"),
+    Trial("namespaces", True, _namespaces, NO_WALLS, "in a container, give it CAP_SYS_ADMIN"),
+    Trial("mounts", True, _mounts, NO_WALLS, "use Linux 5.12 or newer"),
+    Trial("seccomp", True, _seccomp, NO_WALLS, "use a kernel with CONFIG_SECCOMP_FILTER"),
+    Trial("network", True, _network, NO_WALLS, "load the kernel module veth"),
+    Trial(
+        "control groups",
+        False,
+        _groups,
+        "the limits of memory, processes and cpu do not bind",
+        "mount cgroup v2 with these controllers, and start the node from a group that has them",
+    ),
+    Trial(
+        "scratch images",
+        False,
+        scratch.missing,
+        "what a function writes to /tmp counts against its memory",
+        "install e2fsprogs and load the kernel module loop",
+    ),
+    Trial(
+        "overlay",
+        False,
+        _overlay,
+        "functions with two or more layers do not start",
+        "load the module overlay",
+    ),
+)
