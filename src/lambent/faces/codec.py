@@ -14,7 +14,7 @@ from lambent.faces.codec_json import Json
 from lambent.faces.codec_query import Query
 from lambent.faces.codec_rest import RestJson
 from lambent.faces.errors import ServiceError
-from lambent.faces.http import BodyTooLarge, Request, Response
+from lambent.faces.http import BodyTooLarge, Disconnected, Request, Response
 from lambent.faces.verified import Verified
 from lambent.model.errors import PlatformError, Throttled, Unavailable
 from lambent.model.limits import REQUEST_BYTES
@@ -127,6 +127,8 @@ class Codec:
     def _known(self, error: Exception, codes: Mapping[type[PlatformError], str]) -> ServiceError | None:
         if isinstance(error, ServiceError):
             return error
+        if isinstance(error, Disconnected):
+            return ServiceError("RequestAbortedException", "The body is incomplete.", 400)
         if not isinstance(error, PlatformError):
             return None
         code = next((codes[kind] for kind in type(error).__mro__ if kind in codes), None)

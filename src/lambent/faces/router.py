@@ -8,7 +8,7 @@ import orjson
 
 from lambent.faces.codec import Codec
 from lambent.faces.errors import Fault, ServiceError, refuse, render_json, render_s3
-from lambent.faces.http import BodyTooLarge, Disconnected, Handler, Request, Response
+from lambent.faces.http import Handler, Request, Response
 from lambent.faces.signature import Verifier
 from lambent.faces.verified import UNSIGNED_PAYLOAD, Verified
 from lambent.model.errors import PlatformError
@@ -110,8 +110,6 @@ class Router:
     async def _call(self, face: Face, request: Request, verified: Verified) -> Response:
         try:
             return await face(request, verified)
-        except (BodyTooLarge, Disconnected):
-            raise
         except Exception as error:
             return self._render(verified.service, error, request)
 

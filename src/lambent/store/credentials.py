@@ -17,7 +17,7 @@ from lambent.settings import BadSetting
 
 ADMIN_USER = "awsuser"  # the warehouse's first user, as Redshift names it
 
-_ACCOUNT = re.compile(r"\d{12}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _ACCESS_KEY = re.compile(r"[A-Za-z0-9_-]{3,128}")
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
