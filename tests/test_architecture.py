@@ -10,13 +10,14 @@ MODULES = sorted(p for p in SOURCE.rglob("*.py"))
 
 # A part may import from its own layer and from those below it.
 LAYERS = [
-    {"model", "settings"},
+    {"model", "settings", "folder"},
     {"sandbox", "runtimes", "store"},
     {"records"},
     {"invoke"},
     {"events", "warehouse", "objects"},
     {"faces", "console"},
     {"app"},
+    {"up"},
     {"cli"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}

@@ -1,0 +1,323 @@
+"""Builds one node out of its parts; the only module that knows them all."""
+
+import asyncio
+import logging
+import os
+import platform
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from lambent import __version__
+from lambent.faces.admin import Admin
+from lambent.faces.aws_iam import IamFace
+from lambent.faces.aws_invoke import InvokeFace
+from lambent.faces.aws_lambda import UNCHECKED, LambdaFace
+from lambent.faces.aws_logs import LogsFace
+from lambent.faces.aws_s3 import S3
+from lambent.faces.aws_s3_form import FormUploads
+from lambent.faces.aws_sts import StsFace
+from lambent.faces.codec import Codec
+from lambent.faces.packages import PREFIX as DOWNLOADS
+from lambent.faces.packages import PackageDownloads
+from lambent.faces.router import Router
+from lambent.faces.server import Server
+from lambent.faces.signature import Verifier
+from lambent.folder import CannotStart, write_run_file
+from lambent.invoke.admission import Admission
+from lambent.invoke.environment import Surroundings
+from lambent.invoke.instances import Instances
+from lambent.invoke.invoker import Invoker
+from lambent.invoke.pool import Pool
+from lambent.invoke.queue import Queue
+from lambent.model.function import Version
+from lambent.model.identity import Credential, Principal
+from lambent.model.invocation import Invocation, Outcome
+from lambent.objects import seaweedfs
+from lambent.objects.gateway import Gateway
+from lambent.objects.place import Place
+from lambent.records.meter import MeterRow
+from lambent.records.records import Records
+from lambent.runtimes.catalog import Catalog
+from lambent.sandbox.base import Door, Host
+from lambent.settings import Settings
+from lambent.store.credentials import Credentials, warehouse_user
+from lambent.store.functions import Functions
+from lambent.store.packages import Packages
+from lambent.store.policies import Policies
+from lambent.store.roles import Roles
+from lambent.store.sqlite import Sqlite
+from lambent.warehouse.accounts import DATABASE
+from lambent.warehouse.warehouse import Warehouse
+
+log = logging.getLogger(__name__)
+
+PASSWORD_LIFETIME_S = 12 * 3600.0
+CORES = os.cpu_count() or 1
+ENDPOINT_DOOR, WAREHOUSE_DOOR = 9000, 5439  # the same for every function, whatever the ports outside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What a node is started with besides its settings."""
+
+    settings: Settings
+    credentials: tuple[Credential, ...]
+    certificates: str  # where functions find the bundle with the platform's authority
+    catalog: Catalog
+
+
+class Node:
+    """Every part, from the store at the bottom to the server at the edge."""
+
+    def __init__(self, launch: Launch, host: Host) -> None:
+        self.launch = launch
+        self.settings = launch.settings
+        self.host = host
+        self.secret = _secret(self.settings.data / "state" / "secret")
+        self.credentials = Credentials(launch.credentials, self.secret)
+        self.catalog = launch.catalog
+        self.url = self.settings.url
+
+    async def start(self) -> None:
+        """Open what is stored, take up what was left undone, then open the door."""
+        await self._open_stores()
+        self._build_invoke()
+        await self._build_objects()
+        await self._open_warehouse()
+        self.server = Server(self._router())
+        await self._listen()
+        await self.queue.start()
+
+    async def stop(self) -> None:
+        """Let what runs end, from the edge inwards."""
+        grace_s = self.settings.drain_s
+        await self.server.close(grace_s)
+        await self.queue.close(grace_s)
+        await self.pool.close()
+        await self.gateway.close()
+        await self.warehouse.close()
+        self._tending.cancel()
+        await self.functions.close()
+        await self.host.close()
+        await self.records.close()
+        await self.store.close()
+
+    async def _open_stores(self) -> None:
+        state = self.settings.data / "state"
+        self.store = await Sqlite.open(state / "state.db")
+        self.records = await Records.open(state / "records.db")
+        self.packages = Packages(self.settings.data, self.host)
+        self.functions = Functions(self.store, self.packages.ensure)
+        self.policies = Policies(self.store, self.functions)
+        await self.functions.load()
+        await self.policies.load()
+        self._tending = asyncio.create_task(self.packages.tend(self.functions.digests))
+
+    def _build_invoke(self) -> None:
+        instances = Instances(
+            host=self.host,
+            packages=self.packages,
+            interpreter=self.catalog.get,
+            issue=self.credentials.issue,
+            surroundings=self._surroundings,
+            write_log=self.records.logs.write,
+        )
+        self.pool = Pool(
+            instances.make,
+            limit=self.settings.max_instances,
+            starting_limit=2 * CORES,
+            idle_s=self.settings.idle_s,
+        )
+        self.pool.start()
+        self.functions.on_change(self.pool.retire)
+        self.admission = Admission()
+        self.invoker = Invoker(self.functions.get, self.admission, self.pool, self._settle)
+        self.queue = Queue(self.store, self.invoker.invoke)
+
+    async def _build_objects(self) -> None:
+        settings = self.settings
+        if settings.s3_endpoint:
+            objects: Any = seaweedfs.External(settings)
+        else:
+            objects = seaweedfs.SeaweedFS(self.host, Place.read(settings.data))
+        self.gateway = Gateway(objects, self.store, self.queue, self.functions, self.policies)
+        await self.gateway.recover()
+
+    async def _open_warehouse(self) -> None:
+        self.warehouse = Warehouse(
+            self.settings, self.host, self.gateway.reader, self.credentials.check_password
+        )
+        settings = self.settings
+        listener = _bind(settings.host, settings.warehouse_port, "LAMBENT_WAREHOUSE_PORT")
+        self.warehouse_port: int = listener.getsockname()[1]
+        door = self.host.door(WAREHOUSE_DOOR)
+        self.warehouse_door = _address(door, self.warehouse_port)
+        await self.warehouse.serve([listener, *([door.listener] if door.listener else [])])
+
+    def _router(self) -> Router:
+        verifier = Verifier(self.credentials)
+        router = Router(verifier)
+        downloads = PackageDownloads(self.packages, self.secret, self.url)
+        lambdas = LambdaFace(
+            self.functions,
+            self.policies,
+            self.packages,
+            runtimes=self.catalog,
+            architecture={"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+            read_object=self._read_object,
+            code_url=downloads.url,
+        )
+        router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
+        router.add_invoke(InvokeFace(self.invoker, self.queue.accept, self.policies).invoke)
+        router.add_service(Codec("iam"), IamFace(Roles(self.store)))
+        router.add_service(Codec("sts"), StsFace())
+        router.add_service(Codec("logs"), LogsFace(self.records.logs))
+        s3 = S3(self.gateway, FormUploads(self.gateway, verifier))
+        router.add("s3", s3, s3.render)
+        router.add_admin(Admin(self.records.meter, self._status, self._health))
+        router.add_public(DOWNLOADS, downloads)
+        return router
+
+    async def _listen(self) -> None:
+        settings = self.settings
+        _, port = await self.server.listen(_bind(settings.host, settings.port, "--port"))
+        self.url = settings.public_url or f"http://{settings.host}:{port}"
+        door = self.host.door(ENDPOINT_DOOR)
+        self.endpoint_door = _address(door, port)
+        if door.listener:
+            await self.server.listen(door.listener)
+
+    def _surroundings(self, version: Version, credential: Credential) -> Surroundings:
+        principal = credential.principal
+        host, port = self.warehouse_door
+        warehouse = {
+            "REDSHIFT_HOST": host,
+            "REDSHIFT_PORT": str(port),
+            "REDSHIFT_DATABASE": DATABASE,
+            "REDSHIFT_USER": warehouse_user(principal),
+            "REDSHIFT_PASSWORD": self.credentials.password(principal, PASSWORD_LIFETIME_S),
+        }
+        host, port = self.endpoint_door
+        return Surroundings(f"http://{host}:{port}", {"SSL_CERT_FILE": self.launch.certificates, **warehouse})
+
+    def _settle(self, version: Version, invocation: Invocation, outcome: Outcome) -> None:
+        """What an invocation cost, for the meter."""
+        key = version.key
+        self.records.meter.add(
+            MeterRow(
+                request_id=invocation.request_id,
+                account=key.account,
+                region=key.region,
+                name=key.name,
+                version=version.version,
+                architecture=version.architecture,
+                source=invocation.source,
+                attempt=invocation.attempt,
+                status="success" if outcome.ok else "error",
+                memory_mb=version.memory_mb,
+                tmp_mb=version.tmp_mb,
+                started_at=outcome.started_at,
+                duration_ms=outcome.duration_ms,
+                billed_ms=outcome.billed_ms,
+                init_ms=outcome.init_ms,
+                memory_peak_mb=outcome.memory_peak_mb,
+                tenant=invocation.tenant,
+            )
+        )
+
+    async def _read_object(self, principal: Principal, bucket: str, key: str, version: str | None) -> bytes:
+        stream = await self.gateway.reader.open(principal, bucket, key)
+        return b"".join([chunk async for chunk in stream.chunks])
+
+    def _health(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "isolation": self.host.isolation,
+            "runtimes": list(self.catalog.interpreters),
+        }
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            **self._health(),
+            "instances": self.pool.census(),
+            "running": self.admission.running,
+            "queue_depth": self.queue.depth,
+        }
+
+
+async def serve(launch: Launch, host: Host, tell: Callable[[str], None]) -> None:
+    """Run a node until SIGTERM or SIGINT. Raises `CannotStart`."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    node = Node(launch, host)
+    began = time.monotonic()
+    await node.start()
+    facts = {
+        "pid": os.getpid(),
+        "url": node.url,
+        "region": node.settings.region,
+        "isolation": host.isolation,
+        "warehouse": {"host": node.settings.host, "port": node.warehouse_port, "database": DATABASE},
+        "started_at": time.time(),
+    }
+    write_run_file(node.settings.data, facts)
+    tell(f"ready after {time.monotonic() - began:.1f} s: {node.url}")
+    await stopped.wait()
+    tell("stopping: what runs may end")
+    await node.stop()
+
+
+def run(launch: Launch, connect: Callable[[], Any], tell: Callable[[str], None]) -> int:
+    """`serve` on an event loop of its own; `connect` gives the host. The process's exit status."""
+
+    async def main() -> None:
+        await serve(launch, await connect(), tell)
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main())
+    except CannotStart as error:
+        tell(f"lambent: {error}")
+        return 3
+    return 0
+
+
+def _address(door: Door, port: int) -> tuple[str, int]:
+    """Where functions reach what serves on `port` outside."""
+    return door.host, door.listener.getsockname()[1] if door.listener else port
+
+
+def _bind(host: str, port: int, flag: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotStart(
+            f"port {port} of {host} cannot be used: {error.strerror}; choose another with {flag}"
+        ) from None
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener
+
+
+def _secret(path: Path) -> bytes:
+    """The node's signing secret, made at its first start."""
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+    return path.read_bytes()

