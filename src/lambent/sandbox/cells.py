@@ -84,6 +84,7 @@ class Cells:
     _places: list[Place] = field(default_factory=list)
     _shells: dict[Zygote, list[Shell]] = field(default_factory=dict)
     _errands: dict[int, Callable[[int], None]] = field(default_factory=dict)
+    _graves: list[Group] = field(default_factory=list)  # groups that could not be removed yet
     _made: int = 0
     _groups: int = 0
 
@@ -219,7 +220,7 @@ class Cells:
             killed = cell.shell.group.out_of_memory_kills() > run.kills_before
             run.on_end(Ended(run.status, killed, run.problem))
         if cell.on_gone is not None and self.cells.pop(cell.number, None) is cell:
-            cell.shell.group.remove()
+            self._graves = [group for group in (*self._graves, cell.shell.group) if not group.remove()]
             self._places.append(cell.shell.place)
             cell.on_gone()
 

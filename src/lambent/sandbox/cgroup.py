@@ -3,13 +3,15 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lambent.model.limits import MIB, ONE_CORE_MB
 
 CONTROLLERS = ("memory", "pids", "cpu")
+REMOVE_TIMEOUT_S = 5.0
 PROCESSES = 1024  # AWS's limit of processes and threads
 ONE_CORE_SHARES = 1024  # version 1
 ONE_CORE_WEIGHT = 100  # version 2
@@ -55,10 +57,10 @@ class Group:
         file = self._file("memory", "memory.events" if self.unified else "memory.oom_control")
         return _fields(file).get("oom_kill", 0)
 
-    def remove(self) -> None:
-        for folder in dict.fromkeys(self.folders.values()):
-            with contextlib.suppress(FileNotFoundError):
-                folder.rmdir()
+    def remove(self) -> bool:
+        """False while the kernel still counts a process that has been reaped already; try later."""
+        removed = [_removed(folder) for folder in dict.fromkeys(self.folders.values())]
+        return all(removed)
 
     def _file(self, controller: str, name: str) -> Path | None:
         folder = self.folders.get(controller)
@@ -69,7 +71,9 @@ class Group:
 class Tree:
     """The node's own group, beneath the one that it was started in; every sandbox's group lies in it."""
 
+    name: str
     roots: Mapping[str, Path]  # by controller: the folder of the node's own group
+    mounts: frozenset[Path]
     unified: bool
 
     @property
@@ -77,8 +81,12 @@ class Tree:
         return frozenset(self.roots)
 
     def prepare(self) -> None:
-        """Remove what a dead node left and make the own group."""
-        self.remove()
+        """Remove what a dead node left, wherever it was started, and make the own group."""
+        for mount in self.mounts:
+            for folder, children, _ in os.walk(mount):
+                if self.name in children:
+                    children.remove(self.name)
+                    _remove_tree(Path(folder, self.name))
         for root in dict.fromkeys(self.roots.values()):
             if self.unified:
                 _open_for_children(root.parent)
@@ -98,10 +106,7 @@ class Tree:
     def remove(self) -> None:
         """Kill everything in the own group and remove it with all groups in it."""
         for root in dict.fromkeys(self.roots.values()):
-            for folder in _bottom_up(root):
-                _kill(folder)
-                with contextlib.suppress(OSError):  # a killed process may take a moment to go
-                    folder.rmdir()
+            _remove_tree(root)
 
 
 def find(name: str, own: Path = Path("/proc/self"), wanted: tuple[str, ...] = CONTROLLERS) -> Tree:
@@ -114,11 +119,12 @@ def find(name: str, own: Path = Path("/proc/self"), wanted: tuple[str, ...] = CO
         if controller in mounts and controller in memberships
     }
     if old or "" not in mounts:
-        return Tree(old, unified=False)
+        return Tree(name, old, frozenset(mounts[controller] for controller in old), unified=False)
     group = mounts[""] / memberships.get("", "/").lstrip("/")
     group = group.parent if group.name == LEAF else group
     given = (group / "cgroup.controllers").read_text().split()
-    return Tree({c: group / name for c in wanted if c in given}, unified=True)
+    roots = {c: group / name for c in wanted if c in given}
+    return Tree(name, roots, frozenset({mounts[""]}), unified=True)
 
 
 LEAF = "lambent-launcher"
@@ -178,9 +184,23 @@ def _fields(file: Path | None) -> dict[str, int]:
     return {key: int(value) for key, value in (line.split() for line in file.read_text().splitlines())}
 
 
-def _bottom_up(root: Path) -> Iterator[Path]:
-    for folder, _, _ in os.walk(root, topdown=False):
-        yield Path(folder)
+def _remove_tree(root: Path) -> None:
+    deadline = time.monotonic() + REMOVE_TIMEOUT_S
+    for name, _, _ in os.walk(root, topdown=False):
+        folder = Path(name)
+        _kill(folder)
+        while not _removed(folder) and time.monotonic() < deadline:
+            time.sleep(0.005)
+
+
+def _removed(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _kill(folder: Path) -> None:
