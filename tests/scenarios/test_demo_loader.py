@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
-import redshift_connector
+from redshift_connector.error import ProgrammingError
 from tests.warehouse.conftest import Account, RunningWarehouse, new_account
 
 pytestmark = [
@@ -171,7 +171,7 @@ def test_a_bad_row_leaves_nothing_and_the_next_file_loads(account: Account, star
     account.put("bad", gzip.compress((HEAD + ROW.format(delay="soon", distance=1)).encode()))
     account.put("good", csv(2))
     loader = start()
-    with pytest.raises(redshift_connector.Error, match="Load into table 'stage' failed"):
+    with pytest.raises(ProgrammingError, match="Load into table 'stage' failed"):
         loader.handler(event(account, "bad", "01"), CONTEXT)
     assert loader.handler(event(account, "good", "01"), CONTEXT)[0]["rows"] == 2
     assert see("SELECT object_key FROM flights_ledger") == [("good",)]

@@ -1,4 +1,4 @@
-"""What a node needs of its machine besides the kernel: Pythons, the two servers, disk, ports."""
+"""What a node needs of its machine: the kernel's walls, Pythons, the two servers, disk, ports."""
 
 import os
 import shutil
@@ -11,6 +11,7 @@ from pathlib import Path
 from lambent.model.limits import MIB
 from lambent.objects import seaweedfs
 from lambent.runtimes.catalog import Catalog
+from lambent.sandbox import capabilities
 from lambent.settings import Settings
 from lambent.warehouse import cluster
 
@@ -35,6 +36,9 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
+    for tried in capabilities.probe():
+        state = State.OK if tried.ok else State.LESS
+        yield Finding(tried.name, state, tried.found, tried.lost, tried.remedy)
     yield _pythons()
     yield _warehouse(settings)
     yield _objects(settings)
