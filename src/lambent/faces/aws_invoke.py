@@ -153,9 +153,10 @@ class InvokeFace:
         try:
             payload = await request.body.read(ASYNC_PAYLOAD_BYTES)
         except BodyTooLarge:
-            size = "The" if request.body.length is None else request.body.length
+            length = request.body.length
+            size = "The" if length is None else f"{length} byte"
             raise TooLarge(
-                f"{size} byte payload is too large for the Event invocation type "
+                f"{size} payload is too large for the Event invocation type "
                 f"(limit {ASYNC_PAYLOAD_BYTES} bytes)"
             ) from None
         self._invoker.resolve(target)
@@ -172,11 +173,6 @@ class InvokeFace:
             )
         )
         return Response(202, [("x-amzn-RequestId", request.id)])
-
-
-def matches(request: Request) -> bool:
-    """Whether a request is an Invoke."""
-    return request.method == "POST" and request.path.endswith(SUFFIX) and request.path.startswith(PREFIX)
 
 
 def new_trace(request_id: str) -> str:

@@ -10,7 +10,6 @@ from lambent.faces.aws_lambda_permissions import PermissionOperations
 from lambent.faces.aws_lambda_tags import TagOperations
 from lambent.model.errors import (
     Conflict,
-    Forbidden,
     InvalidContent,
     InvalidParameter,
     NotFound,
@@ -25,6 +24,8 @@ from lambent.store.functions import Functions
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
 
+UNCHECKED = frozenset({"Runtime"})  # shapes whose violations the service tells in words of its own
+
 
 class LambdaFace(FunctionOperations, PermissionOperations, TagOperations, DetailOperations):
     """What is not a method here is answered 501. `code_url` gives the address of a package's zip."""
@@ -36,7 +37,6 @@ class LambdaFace(FunctionOperations, PermissionOperations, TagOperations, Detail
         InvalidContent: "InvalidRequestContentException",
         Precondition: "PreconditionFailedException",
         TooLarge: "RequestEntityTooLargeException",
-        Forbidden: "AccessDeniedException",
         Throttled: "TooManyRequestsException",
         Unavailable: "ServiceException",
     }

@@ -58,7 +58,8 @@ NOT_YET = (
     "TenancyConfig",
 )
 _ENVIRONMENT = (
-    "Lambda was unable to configure your environment variables because the environment variables you "
+    "Lambda was unable to configure your environment variables because the environment variables "
+    "you have provided "
 )
 _LEVELS = ("ApplicationLogLevel", "SystemLogLevel")
 

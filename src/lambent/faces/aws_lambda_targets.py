@@ -1,7 +1,8 @@
 """Which function a request means: names, partial and full ARNs, qualifiers."""
 
 from lambent.faces.call import Call
-from lambent.model.errors import Forbidden, InvalidParameter, NotFound
+from lambent.faces.errors import ServiceError
+from lambent.model.errors import InvalidParameter, NotFound
 from lambent.model.names import LATEST, FunctionKey, Target, parse_target
 
 FUNCTIONS_ONLY = (
@@ -14,7 +15,7 @@ MISMATCH = "The derived qualifier from the function name does not match the spec
 def resolve(call: Call, name: str, qualifier: str | None = None) -> Target:
     """The function or version that is meant, whether it exists or not.
 
-    Raises `NotFound` for another region, `Forbidden` for another account, `InvalidParameter` for two
+    Raises `NotFound` for another region, 403 for another account, `InvalidParameter` for two
     qualifiers that differ.
     """
     target = parse_target(name, call.account, call.region)
@@ -24,9 +25,11 @@ def resolve(call: Call, name: str, qualifier: str | None = None) -> Target:
     if key.region != call.region:
         raise NotFound(f"Functions from '{key.region}' are not reachable in this region ('{call.region}')")
     if key.account != call.account:
-        raise Forbidden(
+        raise ServiceError(
+            "AccessDeniedException",
             f"User: {call.principal.arn} is not authorized to perform this operation on resource: {key.arn} "
-            "because no resource-based policy allows it"
+            "because no resource-based policy allows it",
+            403,
         )
     if qualifier and target.qualifier and qualifier != target.qualifier:
         raise InvalidParameter(MISMATCH)

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Protocol
 
 from lambent.model.errors import InvalidParameter, NotFound
 from lambent.model.function import Code
 from lambent.model.limits import UNZIPPED_BYTES
 from lambent.sandbox.archive import remove
-from lambent.sandbox.base import BadArchive, Host
+from lambent.sandbox.base import BadArchive
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +27,16 @@ UNZIPPED = f"Unzipped size must be smaller than {UNZIPPED_BYTES} bytes"
 EMPTY = "Uploaded file must be a non-empty zip"
 
 
+class Unpacker(Protocol):
+    """The part of a sandbox host that packages need."""
+
+    async def unpack(self, archive: Path, folder: Path, limit_bytes: int) -> None: ...
+
+
 class Packages:
     """Zips in `data/state/packages`, their contents in `data/code`, both named by the zip's SHA-256."""
 
-    def __init__(self, data: Path, host: Host) -> None:
+    def __init__(self, data: Path, host: Unpacker) -> None:
         self._zips = data / "state" / "packages"
         self._folders = data / "code"
         self._host = host

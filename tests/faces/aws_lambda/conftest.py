@@ -1,0 +1,87 @@
+"""Lambda's face, assembled for each test on a data folder of its own."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from tests.faces.aws_lambda.bench import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    SECRET,
+    Bench,
+    Client,
+    Echo,
+    Refusal,
+    Unpacker,
+    catalog,
+    codec,
+)
+
+from lambent.faces.aws_invoke import InvokeFace
+from lambent.faces.aws_lambda import LambdaFace
+from lambent.faces.packages import PREFIX, PackageDownloads
+from lambent.faces.router import Router
+from lambent.faces.server import Server
+from lambent.faces.signature import Verifier
+from lambent.model.identity import Credential, Principal, PrincipalKind
+from lambent.store.credentials import Credentials
+from lambent.store.functions import Functions
+from lambent.store.packages import Packages
+from lambent.store.policies import Policies
+from lambent.store.sqlite import Sqlite
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    store = await Sqlite.open(tmp_path / "state.db", fsync=False)
+    packages = Packages(tmp_path, Unpacker())
+    functions = Functions(store, packages.ensure)
+    await functions.load()
+    policies = Policies(store, functions)
+    downloads = PackageDownloads(packages, SECRET, "")
+    echo = Echo(functions)
+    keys = [
+        Credential(account, "secret", Principal(PrincipalKind.ROOT, account))
+        for account in (ACCOUNT, OTHER_ACCOUNT)
+    ]
+    face = LambdaFace(
+        functions,
+        policies,
+        packages,
+        runtimes=catalog(),
+        architecture="x86_64",
+        read_object=lambda *given: whole.read_object(*given),
+        code_url=lambda code: whole.url + downloads.url(code),
+    )
+    invoke = InvokeFace(echo, echo.accept, policies)
+    whole = Bench(functions, policies, packages, downloads, echo, face, invoke)
+    router = Router(Verifier(Credentials(keys, SECRET)))
+    router.add_service(codec(), face)
+    router.add_invoke(invoke.invoke)
+    router.add_public(PREFIX, downloads)
+    server = Server(router)
+    address, port = await server.listen(("127.0.0.1", 0))
+    whole.url = f"http://{address}:{port}"
+    yield whole
+    await server.close(0)
+    await functions.close()
+    await store.close()
+
+
+@pytest.fixture
+def client(bench: Bench) -> Client:
+    return bench.client()
+
+
+@pytest.fixture
+def refused() -> Callable[[Awaitable[Any]], Awaitable[Refusal]]:
+    async def refused(call: Awaitable[Any]) -> Refusal:
+        with pytest.raises(ClientError) as caught:
+            await call
+        raw: dict[str, Any] = dict(caught.value.response)
+        error = raw["Error"]
+        return Refusal(raw["ResponseMetadata"]["HTTPStatusCode"], error["Code"], error["Message"], raw)
+
+    return refused
