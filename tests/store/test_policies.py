@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -101,7 +102,7 @@ async def test_nobody_is_let_in_without_a_statement(policies: Policies) -> None:
     ],
 )
 async def test_a_statement_lets_in_whom_it_names(
-    policies: Policies, permission: Permission, question: dict[str, str], allowed: bool
+    policies: Policies, permission: Permission, question: Any, allowed: bool
 ) -> None:
     await policies.add(F, permission)
     assert allows(policies, **question) is allowed
