@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from typing import cast
 
 from lambent.warehouse import wire
 from lambent.warehouse.wire import Message, ProtocolViolation
@@ -23,8 +24,7 @@ class Connection(asyncio.Protocol):
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
