@@ -25,6 +25,8 @@ class Programs:
         self._view = view  # the mount namespace without any sandbox's mounts
         self._paths = tuple(paths)
         self._logs = logs
+        self._users_file = logs / "passwd"
+        self._users_file.write_text(_passwd(self._uids))
         self.running: dict[int, Program] = {}  # by pid
 
     def start(self, name: str) -> int:
@@ -63,7 +65,9 @@ class Programs:
 
     def _become(self, program: Program, uid: int, log: int) -> None:
         syscalls.die_with_parent()
+        names = syscalls.open_tree(str(self._users_file))  # it cannot be seen from in there
         see(self._view, [*self._paths, program.folder])
+        syscalls.move_mount(names, "/etc/passwd")
         spawn.lay({0: os.open("/dev/null", os.O_RDWR), 1: log, 2: log})
         os.chdir(program.folder)
         spawn.become(uid)
@@ -78,6 +82,12 @@ class Programs:
     def _write(self) -> None:
         pids = {str(pid): started_at(pid) for pid in self.running}
         (self._logs / "pids.json").write_text(json.dumps(pids))
+
+
+def _passwd(uids: Mapping[str, int]) -> str:
+    """A user file in which each program finds itself: initdb will not run as somebody without a name."""
+    lines = [f"{name}:x:{uid}:{uid}::/:/bin/false\n" for name, uid in uids.items()]
+    return "".join(["root:x:0:0:root:/root:/bin/sh\n", *lines])
 
 
 def see(view: int, paths: Iterable[Path]) -> None:
