@@ -80,11 +80,15 @@ async def _secured(peer: socket.socket, context: ssl.SSLContext) -> Connection:
         asked.add(code)
         await loop.sock_sendall(peer, b"S" if code == wire.SSL_REQUEST else b"N")
         if code == wire.SSL_REQUEST:
-            _, connection = await loop.connect_accepted_socket(
-                lambda: Connection(wire.CLIENT_BYTES), peer, ssl=context
-            )
-            return connection
-    _, connection = await loop.connect_accepted_socket(lambda: Connection(wire.CLIENT_BYTES, head), peer)
+            return await _connected(peer, Connection(wire.CLIENT_BYTES), context)
+    return await _connected(peer, Connection(wire.CLIENT_BYTES, head))
+
+
+async def _connected(
+    peer: socket.socket, connection: Connection, context: ssl.SSLContext | None = None
+) -> Connection:
+    # Not the protocol that this returns: with TLS it is one of uvloop's own.
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, peer, ssl=context)
     return connection
 
 
