@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from tests.faces.edge import KEYS, SECRET, Edge, call
 
 from lambent.faces.authorization import date_header, parse_timestamp
-from lambent.faces.canonical import normal_path, path_of_service, sort_query
+from lambent.faces.canonical import service_paths, sort_query
 from lambent.faces.errors import ServiceError
 from lambent.faces.http import Request, WholeBody
 from lambent.faces.signature import Verifier
@@ -350,8 +350,9 @@ def test_parts() -> None:
     assert date_header("Sun, 23 Nov 2025 14:02:49 GMT") == "20251123T140249Z"
     assert date_header("yesterday") == ""
     assert sort_query("b=2&a-b=1&a=2&a=1&c") == "a=1&a=2&a-b=1&b=2&c="
-    assert normal_path("/a/./b//../c/") == "/a/c/"
-    assert path_of_service("/functions/a%3Ab") == "/functions/a%253Ab"
+    assert service_paths("/a/./b//../c/") == ("/a/c/", "/a/c/")
+    assert service_paths("/functions/a%3Ab") == ("/functions/a%3Ab", "/functions/a%253Ab")
+    assert service_paths("/" + "x" * 300) == ("/" + "x" * 300, "/" + "x" * 300)
 
 
 async def test_a_stream_of_a_body_is_signed_by_its_hash(edge: Edge) -> None:

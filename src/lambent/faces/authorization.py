@@ -34,10 +34,8 @@ class Scope:
     region: str
     service: str
     signed: tuple[str, ...]  # names of the signed headers
-
-    @property
-    def text(self) -> str:
-        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+    text: str  # DATE/REGION/SERVICE/aws4_request
+    signed_text: str
 
 
 def split_authorization(header: str) -> tuple[Scope, str]:
@@ -75,7 +73,9 @@ def parse_credential(credential: str, signed: str) -> Scope:
         raise refuse("s3" if "/s3/" in credential else "", Fault.INCOMPLETE, text)
     if not _REGION.fullmatch(parts[2]):
         raise refuse(parts[3], Fault.INCOMPLETE, "Credential should be scoped to a valid region.")
-    return Scope(parts[0], parts[1], parts[2], parts[3], tuple(signed.lower().split(";")))
+    names = signed.lower()
+    access_key, date, region, service, _ = parts
+    return Scope(access_key, date, region, service, tuple(names.split(";")), "/".join(parts[1:]), names)
 
 
 def presigned_scope(values: Mapping[str, str]) -> Scope:
@@ -96,7 +96,7 @@ def query_error(service: str, text: str) -> ServiceError:
 
 def check_signed_headers(scope: Scope, headers: Mapping[str, str]) -> None:
     """Nobody on the way may add what changes the request's meaning."""
-    loose = [n for n in headers if n.startswith("x-amz-") and n not in scope.signed]
+    loose = [n for n in headers if n[:6] == "x-amz-" and n not in scope.signed]
     if "host" not in scope.signed:
         loose.append("host")
     if loose:
@@ -115,6 +115,8 @@ def check_payload_hash(payload: str) -> None:
 
 @lru_cache(maxsize=1024)
 def _seconds(timestamp: str) -> int | None:
+    if not _TIMESTAMP.fullmatch(timestamp):
+        return None
     try:
         return calendar.timegm(time.strptime(timestamp, "%Y%m%dT%H%M%SZ"))
     except ValueError:
@@ -123,7 +125,7 @@ def _seconds(timestamp: str) -> int | None:
 
 def parse_timestamp(timestamp: str) -> int | None:
     """Seconds since the epoch of `20251123T140249Z`; None when it is none."""
-    return _seconds(timestamp) if _TIMESTAMP.fullmatch(timestamp) else None
+    return _seconds(timestamp) if len(timestamp) == 16 else None
 
 
 def date_header(text: str) -> str:

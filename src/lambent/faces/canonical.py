@@ -3,23 +3,31 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from botocore.utils import normalize_url_path
 
+from lambent.faces.authorization import Scope
+
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+/?|/")
 
 
-def normal_path(path: str) -> str:
-    """A path without dot segments and doubled slashes, as every service but S3 reads it."""
-    return path if _PLAIN_PATH.fullmatch(path) else str(normalize_url_path(path))
+def service_paths(path: str) -> tuple[str, str]:
+    """A path as every service but S3 reads it, without dot segments and doubled slashes, and its
+    canonical form: what is on the wire, encoded once more."""
+    return _kept_paths(path) if len(path) < 256 else _service_paths(path)
 
 
-def path_of_service(path: str) -> str:
-    """The canonical path of every service but S3: what is on the wire, encoded once more."""
-    return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/~")
+def _service_paths(path: str) -> tuple[str, str]:
+    if _PLAIN_PATH.fullmatch(path):
+        return path, path
+    normal = str(normalize_url_path(path))
+    return normal, quote(normal, safe="/~")
+
+
+_kept_paths = lru_cache(maxsize=4096)(_service_paths)
 
 
 def path_of_s3(path: str) -> str:
@@ -43,10 +51,12 @@ def encode_query(query: str, leave_out: str = "") -> str:
 
 
 def forms(service: str, path: str, query: str, leave_out: str) -> Iterator[tuple[str, str]]:
-    """Path and query as the client may have signed them, the usual way first."""
-    once = path if service == "s3" else path_of_service(path)
-    yield once, sort_query(query, leave_out)
-    yield path_of_s3(path) if service == "s3" else once, encode_query(query, leave_out)
+    """Canonical path and query as the client may have signed them, the usual way first.
+
+    `path` is canonical already, except for S3.
+    """
+    yield path, sort_query(query, leave_out)
+    yield path_of_s3(path) if service == "s3" else path, encode_query(query, leave_out)
 
 
 def _recode(text: str) -> str:
@@ -54,16 +64,20 @@ def _recode(text: str) -> str:
 
 
 def request_digest(
-    method: str, path: str, query: str, headers: Mapping[str, str], signed: Iterable[str], payload: str
+    method: str, path: str, query: str, headers: Mapping[str, str], scope: Scope, payload: str
 ) -> str:
     """SHA-256 of the canonical request.
 
     Raises `KeyError` for a signed header that is not there, `UnicodeError` for what nobody can have signed.
     """
-    lines = [method, path, query]
-    lines += [f"{name}:{' '.join(headers[name].split())}" for name in signed]
-    lines += ["", ";".join(signed), payload]
-    return hashlib.sha256("\n".join(lines).encode("latin-1")).hexdigest()
+    lines = "".join([f"{name}:{_fold(headers[name])}\n" for name in scope.signed])
+    text = f"{method}\n{path}\n{query}\n{lines}\n{scope.signed_text}\n{payload}"
+    return hashlib.sha256(text.encode("latin-1")).hexdigest()
+
+
+def _fold(value: str) -> str:
+    """A header's value with each run of blanks as one."""
+    return " ".join(value.split()) if "  " in value or "\t" in value else value.strip()
 
 
 @lru_cache(maxsize=4096)

@@ -116,16 +116,20 @@ class Verifier:
         """Compare with what the client must have signed: the request as it came, or tidied up."""
         service = scope.service
         key = canonical.signing_key(credential.secret_key, scope.date, scope.region, service)
-        path = request.path if service == "s3" else canonical.normal_path(request.path)
-        for form, query in canonical.forms(service, path, request.query, leave_out):
+        path = wanted = request.path
+        if service != "s3":
+            path, wanted = canonical.service_paths(path)
+        if not signature.isascii():
+            raise refuse(service, Fault.MISMATCH)
+        for form, query in canonical.forms(service, wanted, request.query, leave_out):
             try:
                 digest = canonical.request_digest(
-                    request.method, form, query, request.headers, scope.signed, payload
+                    request.method, form, query, request.headers, scope, payload
                 )
             except (KeyError, UnicodeError):
                 continue
             expected = canonical.sign(key, timestamp, scope.text, digest)
-            if hmac.compare_digest(expected.encode(), signature.encode()):
+            if hmac.compare_digest(expected, signature):
                 request.path = path
                 proof = UNSIGNED_PAYLOAD
                 if service == "s3":

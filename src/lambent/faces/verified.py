@@ -1,6 +1,7 @@
 """What is known about a request once its signature is right."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lambent.faces.authorization import UNSIGNED
 from lambent.model.identity import Principal
@@ -20,8 +21,7 @@ class Payload:
 UNSIGNED_PAYLOAD = Payload(UNSIGNED)
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """A request whose signature is right."""
 
     principal: Principal

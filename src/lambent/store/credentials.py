@@ -17,6 +17,8 @@ from lambent.settings import BadSetting
 
 ADMIN_USER = "awsuser"  # the warehouse's first user, as Redshift names it
 
+SESSIONS_KEPT = 4096
+
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _ACCESS_KEY = re.compile(r"[A-Za-z0-9_-]{3,128}")
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -39,6 +41,7 @@ class Credentials:
         self._static = {c.access_key: c for c in static}
         self._secret = secret
         self._clock = clock
+        self._sessions: dict[str, Credential] = {}  # by tokens whose seal was found good
 
     def find(self, access_key: str, token: str | None = None) -> Credential | None:
         """The credential of a key, None for an unknown one. Raises `InvalidToken`, `ExpiredToken`."""
@@ -47,10 +50,12 @@ class Credentials:
             return static
         if static is not None:
             raise InvalidToken
-        claims = self._open("session", token)
-        if claims["key"] != access_key:
+        found = self._sessions.get(token) or self._open_session(token)
+        if found.access_key != access_key:
             raise InvalidToken
-        return self._session(claims, token)
+        if found.expires_at is None or found.expires_at <= self._clock():
+            raise ExpiredToken
+        return found
 
     def issue(self, account: str, role: str, session: str, lifetime_s: float) -> Credential:
         """A new key pair for a role's session. Its secret and its token follow from the node's secret."""
@@ -92,6 +97,13 @@ class Credentials:
             PrincipalKind(claims["kind"]), claims["account"], claims["role"], claims["session"]
         )
         return principal if _same(user, warehouse_user(principal)) else None
+
+    def _open_session(self, token: str) -> Credential:
+        session = self._session(self._open("session", token), token)
+        if len(self._sessions) >= SESSIONS_KEPT:
+            self._sessions.clear()
+        self._sessions[token] = session
+        return session
 
     def _session(self, claims: dict[str, Any], token: str) -> Credential:
         secret = base64.b64encode(self._sign(f"secret:{claims['key']}".encode())).decode()[:40]
