@@ -65,8 +65,8 @@ class Connection:
         self._process.kill()
         return await asyncio.shield(self._process.exited)
 
-    async def memory_peak_mb(self) -> int:
-        return await self._process.memory_peak_mb()
+    def memory_peak_mb(self) -> int:
+        return self._process.memory_peak_mb()
 
     def drain_output(self) -> None:
         """Take what was printed before the answer: it is in the pipe already."""

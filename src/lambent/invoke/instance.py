@@ -76,7 +76,7 @@ class Instance:
         if reply.status == "timeout":
             duration_ms = version.timeout_s * 1000.0
         self._failure = None
-        return await self._conclude(invocation, reply, started_at, duration_ms)
+        return self._conclude(invocation, reply, started_at, duration_ms)
 
     async def close(self) -> None:
         await self._drop_process()
@@ -152,13 +152,13 @@ class Instance:
         line = report.timeout_line(time.time(), invocation.request_id, timeout_s)
         return Reply(_error_body("Sandbox.Timedout", message), "Sandbox.Timedout", "timeout", (line,))
 
-    async def _conclude(
+    def _conclude(
         self, invocation: Invocation, reply: Reply, started_at: float, duration_ms: float
     ) -> Outcome:
         init_ms, self._init_ms = self._init_ms, None
         billed_ms = report.billed_ms(duration_ms, init_ms)
         connection = self._connection
-        peak_mb = min(await connection.memory_peak_mb(), self.version.memory_mb) if connection else 0
+        peak_mb = min(connection.memory_peak_mb(), self.version.memory_mb) if connection else 0
         self._transcript.end()
         self._transcript.add(
             *reply.lines,

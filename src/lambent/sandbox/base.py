@@ -46,7 +46,7 @@ class Process(Protocol):
     def kill(self) -> None:
         """SIGKILL everything in the sandbox; `exited` follows."""
 
-    async def memory_peak_mb(self) -> int:
+    def memory_peak_mb(self) -> int:
         """The most memory that it held since it started, with what it inherited from its zygote."""
 
 

@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lambent.model.limits import MIB
 from lambent.sandbox import namespaces, spawn, syscalls
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.cgroup import Group, Tree
@@ -140,11 +139,6 @@ class Cells:
         """SIGKILL the init, and with it all."""
         if cell.init_lives:
             os.kill(cell.shell.init.pid, signal.SIGKILL)
-
-    def peak_mb(self, cell: Cell) -> int:
-        """The peak charge and what was inherited, which is charged to nobody; never more than the limit."""
-        used = cell.shell.group.peak_bytes() + cell.shell.zygote.resident_bytes()
-        return min(-(-used // MIB), cell.memory_mb)
 
     def destroy(self, cell: Cell, on_gone: Callable[[], None]) -> None:
         cell.on_gone = on_gone

@@ -49,9 +49,13 @@ class Group:
         if not self.unified:
             _write(self._file("memory", "memory.max_usage_in_bytes"), 0)
 
+    @property
+    def peak_file(self) -> Path | None:
+        """Where the kernel tells the highest charge in bytes; anybody may read it."""
+        return self._file("memory", "memory.peak" if self.unified else "memory.max_usage_in_bytes")
+
     def peak_bytes(self) -> int:
-        name = "memory.peak" if self.unified else "memory.max_usage_in_bytes"
-        return _read_number(self._file("memory", name))
+        return _read_number(self.peak_file)
 
     def out_of_memory_kills(self) -> int:
         file = self._file("memory", "memory.events" if self.unified else "memory.oom_control")

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from lambent.sandbox import wire
 from lambent.sandbox.base import BadArchive, Child, Door, Exit, Process, Sandbox, SandboxError, SandboxSpec
+from lambent.sandbox.peak import Peak
 from lambent.sandbox.zygotes import PRELOADED
 
 log = logging.getLogger(__name__)
@@ -217,14 +218,14 @@ class LauncherProcess:
     control: socket.socket
     output: int
     exited: asyncio.Future[Exit]
+    peak: Peak | None = None
 
     def kill(self) -> None:
         if not self.exited.done():
             self.sandbox.host._send({"operation": "kill", "sandbox": self.sandbox.number})
 
-    async def memory_peak_mb(self) -> int:
-        answer = await self.sandbox.host._ask({"operation": "peak", "sandbox": self.sandbox.number})
-        return int(answer["memory_mb"])
+    def memory_peak_mb(self) -> int:
+        return self.peak.read_mb() if self.peak else 0
 
 
 @dataclass(slots=True)
@@ -246,7 +247,8 @@ class LauncherSandbox:
         process = host._processes[number] = LauncherProcess(self, control, output, exited)
         message = {"operation": "start", "sandbox": self.number, "process": number}
         try:
-            await host._ask({**message, "environment": dict(environment)}, [theirs.detach(), write])
+            answer = await host._ask({**message, "environment": dict(environment)}, [theirs.detach(), write])
+            process.peak = Peak(answer["peak_file"], answer["inherited_bytes"], answer["limit_mb"])
         except BaseException:
             host._processes.pop(number, None)
             control.close()

@@ -50,7 +50,7 @@ class PlainProcess:
         self.kill = started.kill
         self._family = started
 
-    async def memory_peak_mb(self) -> int:
+    def memory_peak_mb(self) -> int:
         return self._family.memory_peak_mb()
 
 

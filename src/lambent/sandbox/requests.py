@@ -57,7 +57,6 @@ class Requests:
             "start": self.start,
             "kill": self.kill,
             "destroy": self.destroy,
-            "peak": self.peak,
             "unpack": self.unpack,
             "run": self.run,
             "stop": self.stop,
@@ -114,7 +113,12 @@ class Requests:
 
         given = [("control", control), ("output", output)]
         self.cells.start(cell, self._next(), environment, given, on_end)
-        return {}
+        shell = cell.shell
+        return {
+            "peak_file": str(shell.group.peak_file or ""),
+            "inherited_bytes": shell.zygote.resident_bytes(),
+            "limit_mb": cell.memory_mb,
+        }
 
     def kill(self, message: Message, descriptors: list[int]) -> None:
         checks.descriptors(descriptors)
@@ -132,10 +136,6 @@ class Requests:
                 self.later(cell.image.remove)
 
         self.cells.destroy(cell, on_gone)
-
-    def peak(self, message: Message, descriptors: list[int]) -> Reply:
-        checks.descriptors(descriptors)
-        return {"memory_mb": self.cells.peak_mb(self._cell(message))}
 
     def unpack(self, message: Message, descriptors: list[int]) -> None:
         (archive,) = checks.descriptors(descriptors, stat.S_ISREG)
