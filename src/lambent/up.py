@@ -14,7 +14,7 @@ from lambent.objects import seaweedfs
 from lambent.objects.place import Place
 from lambent.runtimes import libraries, shelf
 from lambent.runtimes.catalog import Catalog
-from lambent.sandbox import capabilities
+from lambent.sandbox import capabilities, root
 from lambent.sandbox.base import Program, SandboxError
 from lambent.sandbox.client import LauncherHost
 from lambent.sandbox.launcher import NODE_CONTROL, NODE_INPUT, LauncherConfig, supervise
@@ -29,7 +29,6 @@ from lambent.warehouse import cluster, tls
 Tell = Callable[[str], None]
 
 CHILD = "from lambent.up import child; raise SystemExit(child())"
-SEEN_CERTIFICATES = "/etc/ssl/certs/lambent.pem"  # where a sandbox has the bundle
 
 
 def up(settings: Settings, tell: Tell) -> int:
@@ -63,7 +62,7 @@ def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
     launch = app.Launch(
         settings=settings,
         credentials=tuple(credentials.load_or_create(folder.credentials, settings.credentials)),
-        certificates=SEEN_CERTIFICATES if isolation == "namespaces" else str(bundle),
+        certificates=root.CERTIFICATES if isolation == "namespaces" else str(bundle),
         catalog=catalog,
     )
     tell(f"data in {settings.data}, keys in {folder.credentials}")
