@@ -42,10 +42,12 @@ class DetailOperations:
         return {}
 
     async def get_function_concurrency(self, call: Call, given: Members) -> Members:
-        target = resolve(call, given["FunctionName"])
-        if target.qualifier is not None:
-            raise InvalidParameter(FUNCTIONS_ONLY)
-        self.functions.function(target.key)
+        self._check_whole(call, given)
+        return {}
+
+    async def delete_function_concurrency(self, call: Call, given: Members) -> Members:
+        """Deleting what is not there is no error, at AWS neither."""
+        self._check_whole(call, given)
         return {}
 
     async def get_function_event_invoke_config(self, call: Call, given: Members) -> Members:
@@ -65,3 +67,9 @@ class DetailOperations:
     async def list_aliases(self, call: Call, given: Members) -> Members:
         self.functions.function(resolve_function(call, given["FunctionName"]))
         return {"Aliases": []}
+
+    def _check_whole(self, call: Call, given: Members) -> None:
+        target = resolve(call, given["FunctionName"])
+        if target.qualifier is not None:
+            raise InvalidParameter(FUNCTIONS_ONLY)
+        self.functions.function(target.key)
