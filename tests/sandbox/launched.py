@@ -4,9 +4,12 @@ import asyncio
 import pickle
 import secrets
 import socket
+import struct
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.conformance.caller import Caller
 
 from lambent.model.interpreter import Interpreter
 from lambent.runtimes.catalog import Catalog
@@ -43,6 +46,12 @@ class Launched:
     process: asyncio.subprocess.Process
     node: socket.socket
     host: LauncherHost
+    callers: list[Caller] = field(default_factory=list)
+
+    @property
+    def node_pid(self) -> int:
+        pid, _, _ = struct.unpack("3i", self.node.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        return int(pid)
 
     async def end(self, status: int = 0) -> int:
         """End the node; returns what the launcher ends with."""
@@ -65,22 +74,33 @@ class Config:
     certificates: Path | None = None
     input: bytes = b""
     max_sandboxes: int = 50
+    node: str = NODE
 
 
 async def launch(
     data: Path, config: Config | None = None, kind: type[LauncherHost] = LauncherHost
 ) -> Launched:
     """Start a launcher on a data folder and connect to it as its node."""
-    config = config or Config()
     name = f"lambent-test-{secrets.token_hex(8)}"
     meeting = socket.socket(socket.AF_UNIX)
     meeting.bind("\0" + name)
     meeting.listen(1)
     meeting.setblocking(False)
+    process = await spawn(data, config or Config(), name)
+    async with asyncio.timeout(WAIT_S):
+        node, _ = await asyncio.get_running_loop().sock_accept(meeting)
+    meeting.close()
+    node.setblocking(True)
+    _, descriptors, _, _ = socket.recv_fds(node, 16, 1)
+    return Launched(process, node, await kind.connect(descriptors[0]))
+
+
+async def spawn(data: Path, config: Config, meeting: str = "") -> asyncio.subprocess.Process:
+    """Start a launcher and nothing else."""
     given = LauncherConfig(
         data=data,
-        argv=(sys.executable, "-c", NODE),
-        environment={"MEET": name},
+        argv=(sys.executable, "-c", config.node),
+        environment={"MEET": meeting},
         paths=(Path(sys.prefix), Path(sys.base_prefix), ROOT / "src"),
         ports=config.ports,
         programs=config.programs,
@@ -95,12 +115,7 @@ async def launch(
     assert process.stdin is not None
     process.stdin.write(pickle.dumps(given))
     process.stdin.close()
-    async with asyncio.timeout(WAIT_S):
-        node, _ = await asyncio.get_running_loop().sock_accept(meeting)
-    meeting.close()
-    node.setblocking(True)
-    _, descriptors, _, _ = socket.recv_fds(node, 16, 1)
-    return Launched(process, node, await kind.connect(descriptors[0]))
+    return process
 
 
 class WholeHost(LauncherHost):

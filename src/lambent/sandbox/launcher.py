@@ -28,6 +28,7 @@ from lambent.sandbox.zygotes import Zygote, Zygotes
 NODE_CONTROL, NODE_INPUT = 3, 4  # what the node finds at these descriptors
 SEND_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
+KILLED = 128  # as a shell says it: 137 is SIGKILL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +243,8 @@ class Launcher:
         while child := wait_child():
             pid, status = child
             if pid == self._node:
-                self._status = os.waitstatus_to_exitcode(status)
+                code = os.waitstatus_to_exitcode(status)
+                self._status = code if code >= 0 else KILLED - code
             elif self.programs.reaped(pid):
                 self.requests.child_ended(pid, status)
             else:

@@ -33,7 +33,10 @@ def send(
 def receive(sock: socket.socket) -> tuple[dict[str, typing.Any], list[int]] | None:
     """The next frame and its descriptors, which are the caller's to close; None at the end."""
     room = socket.CMSG_SPACE(DESCRIPTORS * 4)
-    data, ancillary, flags, _ = sock.recvmsg(FRAME_BYTES + 1, room, socket.MSG_CMSG_CLOEXEC)
+    try:
+        data, ancillary, flags, _ = sock.recvmsg(FRAME_BYTES + 1, room, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:  # the other side ended with frames unread
+        return None
     descriptors = array.array("i")
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
