@@ -4,7 +4,6 @@ import asyncio
 import enum
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable
 from math import inf
 from typing import Protocol, cast
 
@@ -13,6 +12,7 @@ import httptools
 from lambent.faces import answer
 from lambent.faces.body import IncomingBody
 from lambent.faces.exchange import (
+    METHODS,
     NAMES,
     BadRequest,
     Exchange,
@@ -23,10 +23,9 @@ from lambent.faces.exchange import (
     split_target,
 )
 from lambent.faces.http import BodyTooLarge, Disconnected, Handler, Request, Response, new_id
+from lambent.faces.outlet import Outlet
 
 log = logging.getLogger(__name__)
-
-SMALL_BYTES = 64 * 1024  # copying this much costs less than a second buffer to write
 
 
 class Owner(Protocol):
@@ -64,10 +63,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Exchange] = deque()
         self._task: asyncio.Task[None] | None = None
-        self._transport: asyncio.Transport | None = None
         self._incoming: Exchange | None = None  # the request that is being read
         self._current: Exchange | None = None  # the one that is being answered
-        self._drained: asyncio.Future[None] | None = None
         self._phase = _IDLE
         self._paused = False
         self._shutting = False
@@ -76,12 +73,11 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._fed = 0  # bytes that came since the head began and are not counted by its parts
         self.read_deadline = inf
-        self.write_deadline = inf
 
     # The transport's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._outlet = Outlet(cast(asyncio.Transport, transport), self._loop, self._limits.body_idle_s)
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if isinstance(peer, tuple) else ""
         self.read_deadline = self._loop.time() + self._limits.idle_s
@@ -126,25 +122,20 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """What runs goes on: an invocation is not cancelled because its caller hung up."""
-        self._transport = None
+        self._outlet.lose()
         self._phase = _DEAF
         self._queue.clear()
-        self.read_deadline = self.write_deadline = inf
+        self.read_deadline = inf
         if self._incoming is not None:
             self._incoming.body.lose()
-        self.resume_writing()
         if self._task is None:
             self._server.left(self)
 
     def pause_writing(self) -> None:
-        self._drained = self._loop.create_future()
-        self.write_deadline = self._loop.time() + self._limits.body_idle_s
+        self._outlet.pause()
 
     def resume_writing(self) -> None:
-        self.write_deadline = inf
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
-        self._drained = None
+        self._outlet.resume()
 
     # The parser's side.
 
@@ -171,15 +162,17 @@ class Connection(asyncio.Protocol):
         length = body_length(headers)
         path, query = split_target(self._url)
         body = IncomingBody(self, length)
-        request = Request(
-            parser.get_method().decode("latin-1"), path, query, headers, body, self._peer, new_id()
-        )
+        method = METHODS.get(parser.get_method())
+        if method is None:
+            raise BadRequest(501, "the method is not known")
+        request = Request(method, path, query, headers, body, self._peer, new_id())
         exchange = self._incoming = Exchange(request, body)
         exchange.close = not parser.should_keep_alive()
         exchange.chunks = parser.get_http_version() != "1.0"
         if "host" not in headers and exchange.chunks:
             raise BadRequest(400, "the Host header is missing")
-        exchange.expects = headers.get("expect", "").lower() == "100-continue" and length != 0
+        if "expect" in headers:
+            exchange.expects = headers["expect"].lower() == "100-continue" and length != 0
         self._phase = _BODY
         self.read_deadline = self._loop.time() + self._limits.body_idle_s
         # A short body is waited for, unless the client itself waits to be asked for it.
@@ -204,9 +197,9 @@ class Connection(asyncio.Protocol):
 
     def body_wanted(self) -> None:
         exchange = self._current
-        if exchange is not None and exchange.expects and self._transport is not None:
+        if exchange is not None and exchange.expects:
             exchange.expects = False
-            self._transport.write(answer.CONTINUE)
+            self._outlet.write(answer.CONTINUE)
 
     def body_taken(self) -> None:
         if self._paused:
@@ -214,7 +207,7 @@ class Connection(asyncio.Protocol):
 
     def _flow(self) -> None:
         """Read on, unless requests pile up or enough of a body waits for its reader."""
-        transport = self._transport
+        transport = self._outlet.transport
         if transport is None:
             return
         full = len(self._queue) > 1 or (
@@ -267,7 +260,7 @@ class Connection(asyncio.Protocol):
                 await self._answer(exchange)
         finally:
             self._task = self._current = None
-            if self._transport is None:
+            if self._outlet.transport is None:
                 self._server.left(self)
             elif self._phase is _IDLE:
                 self.read_deadline = self._loop.time() + self._limits.idle_s
@@ -276,15 +269,13 @@ class Connection(asyncio.Protocol):
         response = exchange.refusal or await self._handle(exchange)
         self._settle_body(exchange)
         close = exchange.close or (self._shutting and not self._queue)
+        head_only = exchange.request.method == "HEAD"
         try:
-            if isinstance(response.body, bytes):
-                self._write(exchange, response, close)
-            else:
-                await self._stream(exchange, response, response.body, close)
-        except Exception:
-            log.exception(
-                "could not send the answer to %s %s", exchange.request.method, exchange.request.path
+            close = await self._outlet.send(
+                response, head_only=head_only, chunks=exchange.chunks, close=close
             )
+        except Exception:
+            log.exception("%s: could not send the answer", exchange.request.id)
             self.abort()
         if close:
             self._end(exchange)
@@ -312,62 +303,18 @@ class Connection(asyncio.Protocol):
             exchange.close = True
         self._flow()
 
-    def _write(self, exchange: Exchange, response: Response, close: bool) -> None:
-        transport = self._transport
-        if transport is None:
-            return
-        head = answer.head(response, chunked=False, close=close)
-        body = response.body
-        assert isinstance(body, bytes)
-        if not body or exchange.request.method == "HEAD" or answer.is_bodiless(response.status):
-            transport.write(head)
-        elif len(body) <= SMALL_BYTES:
-            transport.write(head + body)
-        else:
-            transport.writelines([head, body])
-
-    async def _stream(
-        self, exchange: Exchange, response: Response, body: AsyncIterable[bytes], close: bool
-    ) -> None:
-        """Send a body as it comes, no faster than the client takes it."""
-        length = answer.content_length(response)
-        bodiless = exchange.request.method == "HEAD" or answer.is_bodiless(response.status)
-        chunked = length is None and exchange.chunks and not bodiless
-        if length is None and not chunked and not bodiless:
-            exchange.close = close = True  # HTTP/1.0 knows the end of the body by the end of the connection
-        sent = 0
-        try:
-            if self._transport is not None:
-                self._transport.write(answer.head(response, chunked=chunked, close=close))
-            if not bodiless:
-                async for data in body:
-                    if self._transport is None:
-                        return
-                    sent += len(data)
-                    if data:
-                        self._transport.writelines(answer.chunk(data) if chunked else [data])
-                    if self._drained is not None:
-                        await self._drained
-                if length is not None and sent != length:
-                    raise ValueError(f"the body has {sent} bytes, its Content-Length says {length}")
-        finally:
-            if isinstance(body, AsyncGenerator):
-                await body.aclose()
-        if chunked and self._transport is not None:
-            self._transport.write(answer.LAST_CHUNK)
-
     # The end.
 
     def _end(self, exchange: Exchange) -> None:
         """Close once the answer is out; a client that still sends gets time to read it."""
-        transport = self._transport
+        transport = self._outlet.transport
         self._phase = _DEAF
         self._queue.clear()
         if transport is None:
             return
         self.read_deadline = self._loop.time() + self._limits.linger_s
         if exchange.body.complete or not transport.can_write_eof():
-            transport.close()
+            self._outlet.close()
         else:
             # Closing with unread bytes would reset the connection and take the answer with it.
             self._paused = False
@@ -376,9 +323,9 @@ class Connection(asyncio.Protocol):
 
     def expire(self, now: float) -> None:
         """End what took too long; the server calls this now and then."""
-        if now >= self.write_deadline:
+        if self._outlet.is_stalled(now):
             self.abort()
-        elif now >= self.read_deadline:
+        elif now >= self.read_deadline and self._outlet.is_empty:
             if self._phase is _HEAD:
                 self._refuse(answer.plain(408, "the head of the request took too long"))
             else:
@@ -387,12 +334,12 @@ class Connection(asyncio.Protocol):
     def shut(self) -> None:
         """End after what runs, at once when nothing does."""
         self._shutting = True
-        if self._task is None and self._transport is not None:
-            self._transport.close()
+        if self._task is None:
+            self._outlet.close()
 
     def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+        if self._outlet.transport is not None:
+            self._outlet.transport.abort()
 
     @property
     def task(self) -> asyncio.Task[None] | None:

@@ -7,6 +7,7 @@ from lambent.faces import answer
 from lambent.faces.body import IncomingBody
 from lambent.faces.http import Request, Response
 
+METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")}
 NAMES: dict[bytes, str] = {}  # header names as clients write them, to lower case
 _NAMES_MAX = 1024
 

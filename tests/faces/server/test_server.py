@@ -185,6 +185,7 @@ async def test_continue_is_sent_when_the_body_is_wanted(start: Start) -> None:
     [
         (b"nonsense\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"TRACE / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
         (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc", 400),
         (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\nabc", 400),
         (b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
@@ -292,6 +293,28 @@ async def test_an_answer_is_streamed_no_faster_than_it_is_taken(start: Start) ->
     assert len(await client.reader.readexactly(int(headers["content-length"]))) == 100_000_000
 
 
+async def test_a_slow_reader_gets_all_of_it_and_a_stalled_one_is_cut_off(start: Start) -> None:
+    size = 12_000_000
+
+    async def handler(request: Request) -> Response:
+        return Response(200, [], b"x" * size)
+
+    node = await start(handler, body_idle_s=0.5, linger_s=0.1)
+    slow = await node.connect(receive_bytes=65536)
+    await slow.send(b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    await slow.head()
+    left = size
+    while left:
+        left -= len(await slow.reader.readexactly(min(left, 3_000_000)))
+        await asyncio.sleep(0.6)
+    stalled = await node.connect(receive_bytes=65536)
+    await stalled.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    while node.server._connections:
+        await asyncio.sleep(0.05)
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await stalled.reader.readexactly(size)
+
+
 async def test_a_stream_without_a_length_is_chunked(start: Start) -> None:
     async def body() -> AsyncIterator[bytes]:
         yield b"one"
@@ -309,7 +332,7 @@ async def test_a_stream_without_a_length_is_chunked(start: Start) -> None:
     expected = b"3\r\none\r\n5\r\nthree\r\n0\r\n\r\n"
     assert await client.reader.readexactly(len(expected)) == expected
     old = await node.connect()
-    await old.send(b"GET / HTTP/1.0\r\n\r\n")
+    await old.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
     _, headers = await old.head()
     assert headers["connection"] == "close"
     assert await old.end() == b"onethree"
@@ -472,5 +495,5 @@ async def test_accepted_sockets_send_at_once(start: Start) -> None:
     await node.connect()
     while not (made := list(node.server._connections)):
         await asyncio.sleep(0)
-    sock = made[0]._transport.get_extra_info("socket")  # type: ignore[union-attr]
+    sock = made[0]._outlet.transport.get_extra_info("socket")  # type: ignore[union-attr]
     assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
