@@ -10,10 +10,14 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from tests.objects.served import KEYS, Served
 
@@ -156,6 +160,41 @@ def test_checksums_are_kept(s3: Any, bucket: str, algorithm: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"sum", **given)
     head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert {name: head[name] for name in given} == given
+
+
+class TrailerAuth(S3SigV4Auth):  # type: ignore[misc]
+    def payload(self, request: AWSRequest) -> str:
+        return "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+
+@pytest.mark.parametrize(("wrong", "status"), [(False, 200), (True, 400)])
+def test_a_checksum_after_the_body_is_held_against_it_and_kept(
+    served: Served, s3: Any, bucket: str, wrong: bool, status: int
+) -> None:
+    data = os.urandom(200_000)
+    sum = base64.b64encode(zlib.crc32(data + b"x" * wrong).to_bytes(4, "big")).decode()
+    body = b"".join(b"%x\r\n%b\r\n" % (len(c), c) for c in (data[:70_000], data[70_000:]))
+    body += f"0\r\nx-amz-checksum-crc32:{sum}\r\n\r\n".encode()
+    headers = {
+        "content-encoding": "aws-chunked",
+        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "x-amz-decoded-content-length": str(len(data)),
+        "x-amz-trailer": "x-amz-checksum-crc32",
+    }
+    asked = AWSRequest("PUT", f"{served.url}/{bucket}/k", headers=headers)
+    key = KEYS["alice"]
+    TrailerAuth(Credentials(key.access_key, key.secret_key), "s3", "us-east-1").add_auth(asked)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(served.url).netloc, timeout=30)
+    connection.request("PUT", f"/{bucket}/k", body, dict(asked.headers))
+    answer = connection.getresponse()
+    assert (answer.status, answer.read()[:7]) in [(status, b""), (status, b"<?xml v")]
+    connection.close()
+    if wrong:
+        assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    else:
+        head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+        assert (head["ChecksumCRC32"], head.get("ContentEncoding")) == (sum, None)
+        assert body_of(s3, bucket, "k") == data
 
 
 def test_encodings_are_kept(s3: Any, bucket: str) -> None:

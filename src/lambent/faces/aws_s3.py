@@ -86,6 +86,7 @@ def _s3_request(request: Request, verified: Verified, bucket: str, key: str) -> 
         region=verified.region or DEFAULT_REGION,
         id=request.id,
         peer=request.peer,
+        trailers=body.trailers,
     )
 
 

@@ -81,6 +81,7 @@ def request_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def call_of(request: S3Request) -> Call:
     """The same request to the store; parameters that S3 does not know are dropped."""
     known = PARAMETERS | SUBRESOURCES
+    trailer = request.headers.get("x-amz-trailer", "").strip().lower()
     return Call(
         method=request.method,
         bucket=request.bucket,
@@ -88,6 +89,8 @@ def call_of(request: S3Request) -> Call:
         query={name: value for name, value in request.query.items() if name in known},
         headers=request_headers(request.headers),
         length=request.body.length,
+        trailer=trailer if trailer.startswith("x-amz-checksum-") else "",
+        trailers=request.trailers,
     )
 
 

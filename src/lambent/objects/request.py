@@ -31,6 +31,7 @@ class S3Request:
     region: str
     id: str
     peer: str = ""
+    trailers: Mapping[str, str] = field(default_factory=dict)  # filled by the time the body is read
 
     @property
     def resource(self) -> str:

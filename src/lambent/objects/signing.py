@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-PAYLOAD = "UNSIGNED-PAYLOAD"
+PLAIN = "UNSIGNED-PAYLOAD"
+WITH_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,12 @@ def encode_query(query: Mapping[str, str]) -> str:
 
 
 def sign(
-    endpoint: Endpoint, method: str, path: str, query: str, headers: Mapping[str, str]
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    query: str,
+    headers: Mapping[str, str],
+    payload: str = PLAIN,
 ) -> dict[str, str]:
     """`headers` with what authorizes the request; `path` and `query` are encoded by the functions above."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
@@ -42,11 +48,11 @@ def sign(
         **headers,
         "host": endpoint.host,
         "x-amz-date": moment,
-        "x-amz-content-sha256": PAYLOAD,
+        "x-amz-content-sha256": payload,
     }
     named = sorted(name for name in signed if name == "host" or name.startswith("x-amz-"))
     lines = "".join(f"{name}:{' '.join(signed[name].split())}\n" for name in named)
-    request = f"{method}\n{path}\n{query}\n{lines}\n{';'.join(named)}\n{PAYLOAD}"
+    request = f"{method}\n{path}\n{query}\n{lines}\n{';'.join(named)}\n{payload}"
     scope = f"{moment[:8]}/{endpoint.region}/s3/aws4_request"
     digest = hashlib.sha256(request.encode()).hexdigest()
     text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{digest}"

@@ -7,7 +7,7 @@ from typing import Protocol
 import aiohttp
 from yarl import URL
 
-from lambent.objects.signing import Endpoint, encode_path, encode_query, sign
+from lambent.objects.signing import WITH_TRAILER, Endpoint, encode_path, encode_query, sign
 
 CONNECTIONS = 256
 CONNECT_TIMEOUT_S = 5.0
@@ -40,6 +40,8 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int | None = 0  # of the body; None: not known, sent in chunks
+    trailer: str = ""  # the checksum that comes after the body, by its header's name
+    trailers: Mapping[str, str] = field(default_factory=dict)  # where it is once the body is read
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,13 @@ class Upstream:
         """
         endpoint = await self._store.ensure()
         path, query = encode_path(call.bucket, call.key), encode_query(call.query)
-        headers = sign(endpoint, call.method, path, query, call.headers)
-        if call.length is not None:
-            headers["content-length"] = str(call.length)
+        if call.trailer and body is not None and call.length:
+            body = _framed(body, call.trailer, call.trailers)
+            headers = sign(endpoint, call.method, path, query, _announced(call), WITH_TRAILER)
+        else:
+            headers = sign(endpoint, call.method, path, query, call.headers)
+            if call.length is not None:
+                headers["content-length"] = str(call.length)
         url = URL(f"{endpoint.url}{path}{'?' if query else ''}{query}", encoded=True)
         feed = _Feed(body) if body is not None and call.length != 0 else None
         try:
@@ -154,6 +160,21 @@ class Upstream:
         finally:
             await stream.aclose()
         return Reply(response.status, lower(response), bytes(parts))
+
+
+def _announced(call: Call) -> dict[str, str]:
+    """Without the coding's name in Content-Encoding, which SeaweedFS would keep as the object's own."""
+    length = {"x-amz-decoded-content-length": str(call.length), "x-amz-trailer": call.trailer}
+    return {**call.headers, **length}
+
+
+async def _framed(
+    body: AsyncIterator[bytes], trailer: str, trailers: Mapping[str, str]
+) -> AsyncIterator[bytes]:
+    """aws-chunked, so that the store keeps a checksum that is known only after the body."""
+    async for piece in body:
+        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield f"0\r\n{trailer}:{trailers[trailer]}\r\n\r\n".encode()
 
 
 def _kind(error: Exception) -> NotSent | Broken:
