@@ -7,6 +7,7 @@ import platform
 import secrets
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,13 +88,16 @@ class Node:
         self.url = self.settings.url
 
     async def start(self) -> None:
-        """Open what is stored, take up what was left undone, then open the door."""
+        """Open what is stored, take up what was left undone, then open the door. Raises `CannotStart`."""
+        settings = self.settings
+        endpoint = _bind(settings.host, settings.port, "--port")
+        warehouse = _bind(settings.host, settings.warehouse_port, "LAMBENT_WAREHOUSE_PORT")
         await self._open_stores()
         self._build_invoke()
         await self._build_objects()
-        await self._open_warehouse()
+        await self._open_warehouse(warehouse)
         self.server = Server(self._router())
-        await self._listen()
+        await self._listen(endpoint)
         await self.queue.start()
 
     async def stop(self) -> None:
@@ -151,12 +155,10 @@ class Node:
         self.gateway = Gateway(objects, self.store, self.queue, self.functions, self.policies)
         await self.gateway.recover()
 
-    async def _open_warehouse(self) -> None:
+    async def _open_warehouse(self, listener: socket.socket) -> None:
         self.warehouse = Warehouse(
             self.settings, self.host, self.gateway.reader, self.credentials.check_password
         )
-        settings = self.settings
-        listener = _bind(settings.host, settings.warehouse_port, "LAMBENT_WAREHOUSE_PORT")
         self.warehouse_port: int = listener.getsockname()[1]
         door = self.host.door(WAREHOUSE_DOOR)
         self.warehouse_door = _address(door, self.warehouse_port)
@@ -186,9 +188,9 @@ class Node:
         router.add_public(DOWNLOADS, downloads)
         return router
 
-    async def _listen(self) -> None:
+    async def _listen(self, listener: socket.socket) -> None:
         settings = self.settings
-        _, port = await self.server.listen(_bind(settings.host, settings.port, "--port"))
+        _, port = await self.server.listen(listener)
         self.url = settings.public_url or f"http://{settings.host}:{port}"
         door = self.host.door(ENDPOINT_DOOR)
         self.endpoint_door = _address(door, port)
@@ -242,6 +244,7 @@ class Node:
             "version": __version__,
             "isolation": self.host.isolation,
             "runtimes": list(self.catalog.interpreters),
+            "default_runtime": f"python3.{sys.version_info.minor}",
         }
 
     def _status(self) -> dict[str, Any]:
@@ -288,7 +291,7 @@ def run(launch: Launch, connect: Callable[[], Any], tell: Callable[[str], None])
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(main())
     except CannotStart as error:
-        tell(f"lambent: {error}")
+        print(f"lambent: {error}", file=sys.stderr, flush=True)
         return 3
     return 0
 
