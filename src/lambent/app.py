@@ -96,6 +96,8 @@ class Node:
         self._build_invoke()
         await self._build_objects()
         await self._open_warehouse(warehouse)
+        port = endpoint.getsockname()[1]
+        self.url = settings.public_url or f"http://{settings.host}:{port}"
         self.server = Server(self._router())
         await self._listen(endpoint)
         await self.queue.start()
@@ -123,6 +125,7 @@ class Node:
         self.policies = Policies(self.store, self.functions)
         await self.functions.load()
         await self.policies.load()
+        await self.packages.collect(self.functions.digests(), grace_s=0)
         self._tending = asyncio.create_task(self.packages.tend(self.functions.digests))
 
     def _build_invoke(self) -> None:
@@ -189,9 +192,7 @@ class Node:
         return router
 
     async def _listen(self, listener: socket.socket) -> None:
-        settings = self.settings
         _, port = await self.server.listen(listener)
-        self.url = settings.public_url or f"http://{settings.host}:{port}"
         door = self.host.door(ENDPOINT_DOOR)
         self.endpoint_door = _address(door, port)
         if door.listener:

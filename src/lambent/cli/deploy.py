@@ -42,7 +42,7 @@ class VariableType(click.ParamType[tuple[str, str]]):
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--name", help="Name of the function. Default: the file's or folder's.")
 @click.option("--handler", help="module.function. Default: found, when there is only one.")
-@click.option("--runtime", help="Such as python3.12. Default: the newest Python that the node has.")
+@click.option("--runtime", help="Such as python3.12. Default: the Python that the node runs on.")
 @click.option("--memory", type=click.IntRange(*MEMORY_MB), metavar="MB", help="Memory. Default: 128.")
 @click.option("--timeout", type=click.IntRange(*TIMEOUT_S), metavar="SECONDS", help="Time limit. Default: 3.")
 @click.option(
@@ -84,7 +84,7 @@ def command(
     name = name or _name(path)
     functions = node.client("lambda")
     old = deployment.present(functions, name)
-    runtime = runtime or (old or {}).get("Runtime") or node.newest_runtime()
+    runtime = runtime or (old or {}).get("Runtime") or node.default_runtime()
     bundle = _bundle(path, runtime)
     wish = deployment.Wish(
         name=name,

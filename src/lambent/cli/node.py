@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,12 +55,10 @@ class Node:
             ),
         )
 
-    def newest_runtime(self) -> str:
-        """The newest Python that the node offers; this interpreter's own when it does not say."""
+    def default_runtime(self) -> str:
+        """The Python that the node keeps libraries ready for; this interpreter's own when it does not say."""
         answer = urllib3.request("GET", f"{self.url}/_lambent/health", timeout=5.0, retries=False)
-        offered = [r for r in answer.json().get("runtimes", []) if re.fullmatch(r"python3\.\d+", r)]
-        own = f"python3.{sys.version_info.minor}"
-        return max(offered, key=lambda r: int(r.partition(".")[2]), default=own)
+        return str(answer.json().get("default_runtime", f"python3.{sys.version_info.minor}"))
 
     def exports(self) -> dict[str, str]:
         """The variables that point every AWS tool at this node."""
