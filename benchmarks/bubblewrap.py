@@ -3,7 +3,6 @@
 It gets what it needs and no more: no limits, no log, no network setup, no /tmp of its own size.
 """
 
-import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -39,12 +38,6 @@ def start(interpreter: Interpreter, code: Path, event: bytes) -> Start:
     if process.wait(TIMEOUT_S):
         raise RuntimeError(f"bwrap ended with {process.returncode}: {' '.join(command[:12])} …")
     return Start(ms, orjson.loads(line))
-
-
-def cpu_s() -> float:
-    """Of all the children that ended."""
-    times = os.times()
-    return times.children_user + times.children_system
 
 
 def _command(interpreter: Interpreter, code: Path, event: bytes) -> Sequence[str]:

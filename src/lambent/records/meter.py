@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 from lambent.records.buffer import Buffer
@@ -13,7 +12,6 @@ from lambent.store.base import Transaction
 from lambent.store.sqlite import Sqlite
 
 COARSE_MS = 100  # what AWS rounded up to before December 2020
-ROWS_PER_INSERT = 100
 HOUR_S = 3600
 BEGINNING_S, END_S = 0.0, 1e12  # before and after all that is metered
 
@@ -42,6 +40,11 @@ class MeterRow(NamedTuple):
 
 _COLUMNS = ", ".join(MeterRow._fields)
 _MARKS = f"({', '.join('?' * len(MeterRow._fields))})"
+# Many rows a statement, as each one lets go of the interpreter's lock and must win it back; of few sizes,
+# so that SQLite has them parsed already.
+_INSERTS = {
+    count: f"INSERT INTO meter ({_COLUMNS}) VALUES {', '.join([_MARKS] * count)}" for count in (100, 10, 1)
+}
 
 _KEYS = "account, region, name, architecture, source"
 _COARSE = f"(billed_ms + {COARSE_MS - 1}) / {COARSE_MS} * {COARSE_MS}"
@@ -185,11 +188,11 @@ class Meter:
 def insert(tx: Transaction, rows: Sequence[MeterRow]) -> None:
     """Write rows, and raise the sums of their hours."""
     ((last,),) = tx.execute("SELECT COALESCE(MAX(row_id), 0) FROM meter")
-    waiting = iter(rows)
-    # Many rows a statement: each one lets go of the interpreter's lock and must win it back.
-    while part := list(islice(waiting, ROWS_PER_INSERT)):
-        values = ", ".join([_MARKS] * len(part))
-        tx.execute(f"INSERT INTO meter ({_COLUMNS}) VALUES {values}", [v for row in part for v in row])
+    begin = 0
+    for count, statement in _INSERTS.items():
+        while len(rows) - begin >= count:
+            tx.execute(statement, [v for row in rows[begin : begin + count] for v in row])
+            begin += count
     tx.execute(
         f"INSERT INTO meter_hours (hour, {_KEYS}, {_SUMMED})"
         f" SELECT CAST(started_at / {HOUR_S} AS INTEGER), {_KEYS}, {_SUMS_OF_ROWS} FROM meter"
