@@ -19,6 +19,7 @@ FIRST_MINOR = 8
 MINORS = range(FIRST_MINOR, FIRST_MINOR + 30)
 PROBE_TIMEOUT_S = 10.0
 PROBE = "import sys; v = sys.version_info; print(*v[:3], v[3], sys.implementation.name, sys.base_prefix)"
+_ANSWER = re.compile(r"3 (?P<minor>\d+) (?P<micro>\d+) final cpython (?P<prefix>.+)\n")
 
 # What AWS's own list names and its service refuses; an old Python that the machine has is welcome here.
 _RETIRED = re.compile(
@@ -117,19 +118,7 @@ def _is_script(path: Path) -> bool:
 
 def _probe(candidates: Iterable[Path]) -> Iterator[Interpreter]:
     """Ask every one what it is, all at the same time; what does not answer is none."""
-    asked = [
-        (
-            path,
-            subprocess.Popen(
-                [path, "-I", "-S", "-c", PROBE],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            ),
-        )
-        for path in candidates
-    ]
+    asked = [(path, process) for path in candidates if (process := _ask(path))]
     for path, process in asked:
         with process:
             try:
@@ -141,17 +130,30 @@ def _probe(candidates: Iterable[Path]) -> Iterator[Interpreter]:
             yield interpreter
 
 
-def _read(path: Path, answer: str) -> Interpreter | None:
-    major, minor, micro, level, implementation, prefix = answer.rstrip("\n").split(" ", 5)
-    if implementation != "cpython" or level != "final" or int(minor) < FIRST_MINOR:
+def _ask(path: Path) -> "subprocess.Popen[str] | None":
+    try:
+        return subprocess.Popen(
+            [path, "-I", "-S", "-c", PROBE],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+    except OSError:  # made for another machine, or no program at all
         return None
-    runtime = f"python{major}.{minor}"
-    real = Path(prefix).resolve()
+
+
+def _read(path: Path, answer: str) -> Interpreter | None:
+    told = _ANSWER.fullmatch(answer)
+    if told is None or int(told["minor"]) < FIRST_MINOR:
+        return None
+    runtime = f"python3.{told['minor']}"
+    real = Path(told["prefix"]).resolve()
     own = real / "bin" / runtime  # a virtual environment may hold a copy of it
     return Interpreter(
         runtime=runtime,
         executable=own.resolve() if own.exists() else path,
         prefix=real,
-        version=f"{major}.{minor}.{micro}",
+        version=f"3.{told['minor']}.{told['micro']}",
         libraries=None,
     )
