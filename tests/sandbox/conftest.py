@@ -58,7 +58,7 @@ def write_code(data: Path, name: str = "attempts", text: str = RUN) -> Path:
 
 
 async def sandbox_on(launched: Launched, code: Path, **more: object) -> Sandbox:
-    spec = SandboxSpec(interpreter=this_interpreter(), code=code, **more)  # type: ignore[arg-type]
+    spec = SandboxSpec(**{"interpreter": this_interpreter(), "code": code, **more})  # type: ignore[arg-type]
     return await launched.host.create(spec)
 
 

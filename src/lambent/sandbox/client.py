@@ -14,7 +14,7 @@ from typing import Any, Self
 from lambent.sandbox import wire
 from lambent.sandbox.base import BadArchive, Child, Door, Exit, Process, Sandbox, SandboxError, SandboxSpec
 from lambent.sandbox.peak import Peak
-from lambent.sandbox.zygotes import PRELOADED
+from lambent.sandbox.zygotes import replaced
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,6 @@ ANSWER_TIMEOUT_S = 60.0  # the first sandbox of an interpreter waits for its zyg
 UNPACK_TIMEOUT_S = 300.0
 KILL_TIMEOUT_S = 10.0
 GREETING_TIMEOUT_S = 30.0
-PRELOADABLE = frozenset().union(*PRELOADED.values())
 
 
 class LauncherHost:
@@ -71,7 +70,7 @@ class LauncherHost:
                 "layers": [self._folder_name(layer) for layer in spec.layers],
                 "memory_mb": spec.memory_mb,
                 "tmp_mb": spec.tmp_mb,
-                "own_packages": sorted(spec.own_packages & PRELOADABLE),
+                "own_packages": sorted(replaced(spec.interpreter, spec.own_packages)),
             }
         )
         sandbox = self._sandboxes[number] = LauncherSandbox(self, number, f"sandbox-{number}")

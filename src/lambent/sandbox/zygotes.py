@@ -7,30 +7,12 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from lambent.model.interpreter import Interpreter
 from lambent.sandbox import namespaces, root, syscalls, wire
 
-# What is loaded ahead, and the top-level modules that come with it: a bundle with its own copy of one of
-# those gets a zygote without it.
-PRELOADED: Mapping[str, frozenset[str]] = {
-    "boto3": frozenset({"boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3"}),
-    "redshift_connector": frozenset(
-        {"redshift_connector", "asn1crypto", "bs4", "certifi", "charset_normalizer", "idna", "lxml"}
-        | {
-            "packaging",
-            "pytz",
-            "requests",
-            "scramp",
-            "setuptools",
-            "soupsieve",
-            "urllib3",
-            "boto3",
-            "botocore",
-        }
-    ),
-}
 STANDARD: tuple[str, ...] = (
     "asyncio",
     "base64",
@@ -55,6 +37,7 @@ STANDARD += (
 LIBRARIES, BOOTSTRAP = "/var/runtime", f"{root.OURS}/python"
 LANGUAGE = "/var/lang"
 START = "import sys; sys.path[0] = {ours!r}; from lambent.sandbox.zygote import main; main(*sys.argv[1:])"
+PRELOAD = "preload.txt"  # in the folder of libraries, one a line
 PAGE = os.sysconf("SC_PAGESIZE")
 
 
@@ -67,14 +50,24 @@ class Kind:
     entry: str = "functions"  # functions | archives
 
 
+@cache
+def preloaded(libraries: Path | None) -> tuple[str, ...]:
+    """The modules that the libraries say are worth loading ahead, dependencies first."""
+    try:
+        return tuple((libraries / PRELOAD).read_text().split()) if libraries else ()
+    except FileNotFoundError:
+        return ()
+
+
+def replaced(interpreter: Interpreter, own_packages: frozenset[str]) -> frozenset[str]:
+    """Which of a bundle's own top-level modules would be loaded ahead from the libraries."""
+    return own_packages & {module.partition(".")[0] for module in preloaded(interpreter.libraries)}
+
+
 def kind_for(interpreter: Interpreter, own_packages: frozenset[str]) -> Kind:
-    """The kind for a bundle that brings these top-level modules itself."""
-    present = [
-        name
-        for name, modules in PRELOADED.items()
-        if interpreter.libraries and (interpreter.libraries / name).is_dir() and not modules & own_packages
-    ]
-    return Kind(interpreter, (*STANDARD, *present))
+    """The kind for a bundle that brings these itself: with one of the libraries, it gets none of them."""
+    ahead = () if replaced(interpreter, own_packages) else preloaded(interpreter.libraries)
+    return Kind(interpreter, (*STANDARD, *ahead))
 
 
 def unpacker() -> Kind:

@@ -1,0 +1,73 @@
+"""Fork servers: what is loaded ahead, for whom, and that they hold nothing."""
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.sandbox.conftest import Up, process_on, sandbox_on, start_in, write_code
+from tests.sandbox.launched import Config, this_interpreter
+
+from lambent.sandbox import zygotes
+
+
+def libraries(folder: Path) -> Path:
+    (folder / "ahead").mkdir(parents=True)
+    (folder / "ahead" / "__init__.py").write_text("import os\npid = os.getpid()\n")
+    (folder / "ahead" / "part.py").write_text("")
+    (folder / "beside.py").write_text("")
+    (folder / zygotes.PRELOAD).write_text("json\nahead\nahead.part\n")
+    return folder
+
+
+def test_a_bundle_without_copies_shares_the_zygote(tmp_path: Path) -> None:
+    interpreter = replace(this_interpreter(), libraries=libraries(tmp_path / "libraries"))
+    kind = zygotes.kind_for(interpreter, frozenset({"beside", "mine"}))
+    assert kind == zygotes.kind_for(interpreter, frozenset())
+    assert kind.modules[-2:] == ("ahead", "ahead.part")
+
+
+def test_a_bundle_with_a_copy_gets_a_zygote_without_the_libraries(tmp_path: Path) -> None:
+    interpreter = replace(this_interpreter(), libraries=libraries(tmp_path / "libraries"))
+    assert zygotes.kind_for(interpreter, frozenset({"ahead"})).modules == zygotes.STANDARD
+
+
+def test_an_interpreter_without_libraries_has_the_standard_library() -> None:
+    interpreter = replace(this_interpreter(), libraries=None)
+    assert zygotes.kind_for(interpreter, frozenset()).modules == zygotes.STANDARD
+
+
+@pytest.mark.slow
+async def test_what_was_preloaded_is_there_and_a_copy_comes_first(up: Up, data: Path) -> None:
+    interpreter = replace(this_interpreter(), libraries=libraries(data.parent / "libraries"))
+    launched = await up(Config(interpreters=(interpreter,)))
+    code = write_code(data)
+    (code / "ahead.py").write_text("pid = 'own copy'\n")
+    ask = "import ahead; got = [ahead.pid, os.getpid()]"
+    preloaded = await process_on(launched, code, interpreter=interpreter)
+    loaded_by, pid = (await preloaded.call(ask))["got"]
+    assert isinstance(loaded_by, int)
+    assert loaded_by != pid
+    sandbox = await sandbox_on(launched, code, interpreter=interpreter, own_packages=frozenset({"ahead"}))
+    own = await start_in(launched, sandbox)
+    assert (await own.call(ask))["got"][0] == "own copy"
+
+
+@pytest.mark.slow
+async def test_a_killed_zygote_ends_its_processes_and_another_takes_over(up: Up, data: Path) -> None:
+    launched = await up()
+    code = write_code(data)
+    sandbox = await sandbox_on(launched, code)
+    caller = await start_in(launched, sandbox)
+    for pid in zygotes_of(launched.process.pid):
+        os.kill(pid, 9)
+    assert (await caller.ended()).signal == 9
+    await sandbox.destroy()
+    again = await process_on(launched, code)
+    assert (await again.call("got = sys.version_info[1]"))["got"] == sys.version_info[1]
+
+
+def zygotes_of(launcher: int) -> list[int]:
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    return [int(pid) for pid in children if b"sandbox.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes()]
