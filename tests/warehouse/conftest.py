@@ -11,7 +11,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from lambent.model.identity import Principal, PrincipalKind
 from lambent.objects.errors import S3Error, access_denied
 from lambent.sandbox.base import Exit, Program
 from lambent.settings import Settings
-from lambent.warehouse.cluster import programs
+from lambent.warehouse.cluster import POSTGRES, programs
 from lambent.warehouse.warehouse import Warehouse
 
 NOBODY = 65534
@@ -65,7 +65,10 @@ class PlainChild:
     async def stop(self, grace_s: float = 10.0) -> Exit:
         if not self.exited.done():
             self._process.send_signal(self._stop_signal)
-        return await asyncio.wait_for(asyncio.shield(self.exited), grace_s + 10)
+        await asyncio.wait({self.exited}, timeout=grace_s)
+        if not self.exited.done():
+            self._process.kill()
+        return await asyncio.wait_for(asyncio.shield(self.exited), 10)
 
 
 class PlainHost:
@@ -77,6 +80,9 @@ class PlainHost:
 
     async def run(self, program: str) -> PlainChild:
         given = self.programs[program]
+        if program == POSTGRES:
+            # The tests kill processes, not the machine, and make a database each: the disk may be lazy.
+            given = replace(given, argv=(*given.argv, "-c", "fsync=off"))
         child = PlainChild(given, given.folder.parent / f"{program}.log")
         self.children.append(child)
         return child

@@ -14,6 +14,8 @@ import pytest
 from redshift_connector.error import InterfaceError
 from tests.warehouse.conftest import Account, RunningWarehouse, new_account
 
+from lambent.warehouse import wire
+
 pytestmark = pytest.mark.slow
 
 
@@ -157,8 +159,8 @@ def test_a_client_that_vanishes_frees_its_backend(account: Account) -> None:
         pid = connection.info.backend_pid
         call = pool.submit(connection.execute, "select pg_sleep(60)")
         wait_until(other, f"select wait_event = 'PgSleep' from pg_stat_activity where pid = {pid}")
-        with socket.socket(fileno=os.dup(connection.fileno())) as wire:
-            wire.shutdown(socket.SHUT_RDWR)
+        with socket.socket(fileno=os.dup(connection.fileno())) as peer:
+            peer.shutdown(socket.SHUT_RDWR)
         wait_until(other, f"select count(*) = 0 from pg_stat_activity where pid = {pid}")
         with pytest.raises(psycopg.OperationalError):
             call.result(10)
@@ -175,18 +177,31 @@ def test_a_large_result_and_a_large_statement(account: Account) -> None:
         assert len(cursor.fetchall()) == 50_000
 
 
+def last_words(account: Account, sql: str) -> bytes:
+    """What a client without a driver hears from sending a statement to the end of its connection."""
+    with socket.create_connection(("127.0.0.1", account.running.port), timeout=30) as peer:
+        peer.sendall(wire.startup(wire.VERSION, {"user": "awsuser", "database": "dev"}))
+        peer.sendall(wire.build("p", wire.text(account.password)) + wire.build("Q", wire.text(sql)))
+        return b"".join(iter(lambda: peer.recv(65536), b""))
+
+
 @pytest.mark.parametrize("victim", ["server", "backend"])
 def test_kill_9_of_postgresql_is_a_clean_error_and_the_next_login_works(
     own_warehouse: RunningWarehouse, victim: str
 ) -> None:
     account = new_account(own_warehouse)
-    with account.psycopg() as connection:
+    with account.psycopg(autocommit=True) as connection, ThreadPoolExecutor() as pool:
         connection.execute("create table kept (a int)")
         connection.execute("insert into kept values (1)")
-        connection.commit()
-        pid = own_warehouse.host.children[-1].pid if victim == "server" else connection.info.backend_pid
-        os.kill(pid, signal.SIGKILL)
-        with pytest.raises(psycopg.OperationalError, match="terminating connection"):
+        words = pool.submit(last_words, account, "select pg_sleep(60)")
+        sleeping = "from pg_stat_activity where wait_event = 'PgSleep' and pid <> pg_backend_pid()"
+        wait_until(connection, f"select count(*) = 1 {sleeping}")
+        row = connection.execute(f"select pid {sleeping}".encode()).fetchone()
+        assert row is not None
+        os.kill(own_warehouse.host.children[-1].pid if victim == "server" else row[0], signal.SIGKILL)
+        assert b"VFATAL" in words.result(30)
+        assert b"terminating connection" in words.result()
+        with pytest.raises(psycopg.OperationalError):
             connection.execute("select pg_sleep(60)")
     with account.psycopg() as connection:
         assert connection.execute("select a from kept").fetchall() == [(1,)]

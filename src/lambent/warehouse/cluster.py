@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lambent.model.errors import Unavailable
 from lambent.sandbox.base import Child, Host, Program
-from lambent.settings import Settings
+from lambent.settings import BadSetting, Settings
 from lambent.warehouse import wire
 from lambent.warehouse.connection import Connection
 from lambent.warehouse.upstream import Client, Greeting, ServerError, log_in
@@ -86,9 +86,10 @@ def _major(place: Path) -> int:
 
 
 def programs(settings: Settings) -> tuple[Program, ...]:
-    """What the host must be able to run for the warehouse; nothing where a server is given."""
+    """What the host must be able to run for the warehouse. Raises `PostgresMissing`, `BadSetting`."""
     if settings.postgres:
-        return ()
+        # Accounts are kept apart by roles that only the private socket lets in without a password.
+        raise BadSetting("postgres: a server of your own is not supported yet; leave the setting out")
     folder, place = settings.data / "warehouse", binaries()
     options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
     environment = {"PATH": f"{place}:/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}

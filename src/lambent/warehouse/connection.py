@@ -8,6 +8,7 @@ from lambent.warehouse import wire
 from lambent.warehouse.wire import Message, ProtocolViolation
 
 READ_AHEAD_BYTES = 256 * 1024
+SEND_BYTES = 64 * 1024  # as much is sent at once, without waiting for more
 
 
 class Connection(asyncio.Protocol):
@@ -21,6 +22,8 @@ class Connection(asyncio.Protocol):
         self._room.set()
         self._transport: asyncio.Transport | None = None
         self._reading = True
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -48,11 +51,6 @@ class Connection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._arrival is not None and not self._arrival.done():
             self._arrival.set_result(None)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether bytes have come that nobody took yet."""
-        return bool(self._buffer)
 
     async def read(self) -> Message:
         """The next message. Raises `ConnectionResetError` when the peer is gone."""
@@ -87,18 +85,27 @@ class Connection(asyncio.Protocol):
             self._arrival = None
 
     def write(self, data: bytes) -> None:
-        if self._transport is not None and not self.lost.done():
+        """Send, together with what else is written before the event loop comes round."""
+        if not self._unsent:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unsent.append(data)
+        self._unsent_bytes += len(data)
+
+    def _flush(self) -> None:
+        data, self._unsent, self._unsent_bytes = b"".join(self._unsent), [], 0
+        if data and self._transport is not None and not self.lost.done():
             self._transport.write(data)
 
     async def drain(self) -> None:
-        """Wait until the peer has taken most of what was written."""
+        """Wait until the peer has taken most of what was written; a peer that is gone takes everything."""
+        if self._unsent_bytes > SEND_BYTES:
+            self._flush()
         if not self._room.is_set():
             await self._room.wait()
-        if self.lost.done():
-            raise ConnectionResetError("the peer closed the connection")
 
     def close(self) -> None:
         """Close once what was written is sent."""
+        self._flush()
         if self._transport is not None:
             self._transport.close()
 

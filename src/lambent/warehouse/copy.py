@@ -1,6 +1,7 @@
 """One run of COPY FROM 's3://…': objects of a prefix into a table, inside the client's transaction."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from lambent.warehouse.rows import BadRow, Column, Gunzip, Place, Plain, Rows
 from lambent.warehouse.upstream import ServerError
 
 READ_TIMEOUT_S = 60.0  # for the store to open an object, and for each of its chunks
+PIECES = 4  # so many of a file's blocks are unpacked and parsed in one go
 MANIFEST_BYTES = 16 * 1024 * 1024
 OWN_ROLE = "redshift"  # the role that IAM_ROLE default means
 
@@ -156,18 +158,20 @@ async def _blocks(copy: CopyStatement, rows: Rows, stream: ObjectStream) -> Asyn
     chunks = aiter(stream.chunks)
     while (chunk := await asyncio.wait_for(anext(chunks, None), READ_TIMEOUT_S)) is not None:
         pieces = form.feed(chunk)
-        while (block := await asyncio.to_thread(_next_block, pieces, rows)) is not None:
-            if block:
+        more = True
+        while more:
+            more, blocks = await asyncio.to_thread(_next_blocks, pieces, rows)
+            for block in blocks:
                 yield block
     form.finish()
-    if block := await asyncio.to_thread(rows.finish):
+    if rows.pending and (block := await asyncio.to_thread(rows.finish)):
         yield block
 
 
-def _next_block(pieces: Iterator[bytes], rows: Rows) -> bytes | None:
-    """The rows of the next piece, which may be none yet; None at the end."""
-    piece = next(pieces, None)
-    return None if piece is None else rows.feed(piece)
+def _next_blocks(pieces: Iterator[bytes], rows: Rows) -> tuple[bool, list[bytes]]:
+    """The rows of the next few pieces, and whether there may be more of them."""
+    taken = [rows.feed(piece) for piece in itertools.islice(pieces, PIECES)]
+    return len(taken) == PIECES, [block for block in taken if block]
 
 
 async def _completed(copy: CopyStatement, exchange: Exchange, done: wire.Message) -> bytes:

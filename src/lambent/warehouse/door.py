@@ -46,50 +46,56 @@ class Arrival:
     cancel_key: bytes = b""
 
 
-async def receive(peer: socket.socket, context: ssl.SSLContext) -> Arrival:
-    """Take a fresh socket to its first packet. The socket belongs to the connection afterwards."""
-    connection = await _secured(peer, context)
+async def secure(peer: socket.socket, context: ssl.SSLContext) -> Connection:
+    """Take a fresh socket to a connection, with TLS where the client asks for it.
+
+    What clients ask about encryption is answered before any of their bytes is buffered, so that nothing
+    that was sent in the clear can end up behind the handshake.
+    """
+    try:
+        head = await _negotiate(peer)
+    except BaseException:
+        peer.close()
+        raise
+    connection = Connection(wire.CLIENT_BYTES, head)
+    loop = asyncio.get_running_loop()
+    # The protocol that this returns is not ours on uvloop, which the node runs on: with TLS it is uvloop's.
+    await loop.connect_accepted_socket(lambda: connection, peer, ssl=None if head else context)
+    return connection
+
+
+async def _negotiate(peer: socket.socket) -> bytes:
+    """The head of the first packet, or nothing when TLS was agreed on and has to come first."""
+    loop = asyncio.get_running_loop()
+    head = await _exactly(peer, 8)
+    if _code(head) == wire.GSS_REQUEST:
+        await loop.sock_sendall(peer, b"N")
+        head = await _exactly(peer, 8)
+    if _code(head) == wire.SSL_REQUEST:
+        await loop.sock_sendall(peer, b"S")
+        return b""
+    return head
+
+
+def _code(head: bytes) -> int:
+    size, code = struct.unpack("!ii", head)
+    return code if size == 8 else 0
+
+
+async def arrive(connection: Connection) -> Arrival:
+    """Read the first packet."""
     code, body = await connection.read_startup()
     if code == wire.CANCEL_REQUEST:
         return Arrival(connection, {}, cancel_key=body)
-    if code >> 16 != 3:
-        raise Rejected(
-            "08P01", f"unsupported frontend protocol {code >> 16}.{code & 0xFFFF}: server supports 3.0"
-        )
+    major, minor = code >> 16, code & 0xFFFF
+    if major != 3:
+        raise Rejected("0A000", f"unsupported frontend protocol {major}.{minor}: server supports 3.0")
     parameters = wire.parameters(body)
     unknown = [name for name in parameters if name.startswith("_pq_.")]
-    if code & 0xFFFF or unknown:
-        connection.write(
-            wire.build("v", struct.pack("!ii", wire.VERSION, len(unknown)) + wire.text(*unknown))
-        )
+    if minor or unknown:
+        told = struct.pack("!ii", wire.VERSION, len(unknown)) + wire.text(*unknown)
+        connection.write(wire.build("v", told))
     return Arrival(connection, parameters)
-
-
-async def _secured(peer: socket.socket, context: ssl.SSLContext) -> Connection:
-    """Answer what a client asks about encryption, before any of its bytes is buffered.
-
-    So nothing that was sent in the clear can end up behind the TLS handshake.
-    """
-    loop = asyncio.get_running_loop()
-    asked: set[int] = set()
-    while True:
-        head = await _exactly(peer, 8)
-        size, code = struct.unpack("!ii", head)
-        if size != 8 or code not in (wire.SSL_REQUEST, wire.GSS_REQUEST) or code in asked:
-            break
-        asked.add(code)
-        await loop.sock_sendall(peer, b"S" if code == wire.SSL_REQUEST else b"N")
-        if code == wire.SSL_REQUEST:
-            return await _connected(peer, Connection(wire.CLIENT_BYTES), context)
-    return await _connected(peer, Connection(wire.CLIENT_BYTES, head))
-
-
-async def _connected(
-    peer: socket.socket, connection: Connection, context: ssl.SSLContext | None = None
-) -> Connection:
-    # Not the protocol that this returns: with TLS it is one of uvloop's own.
-    await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, peer, ssl=context)
-    return connection
 
 
 async def _exactly(peer: socket.socket, count: int) -> bytes:

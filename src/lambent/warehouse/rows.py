@@ -2,9 +2,10 @@
 
 import csv
 import io
+import re
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lambent.warehouse.copy_statement import CopyStatement
@@ -60,15 +61,19 @@ class Rows:
         self._quote = copy.quote.encode()
         # Rewritten rows are latin-1 inside, see `_rewritten`.
         self._null = copy.null.encode().decode("latin-1")
-        empty_text = {""} if copy.empty_as_null else set()
-        self._nulls = [{self._null} | (empty_text if column.is_text else {""}) for column in columns]
-        self._is_text = [column.is_text for column in columns]
+        self._is_null = [_null_test(copy, column) for column in columns]
+        self._special = re.compile(f"[{re.escape(copy.quote)}\\r\\n\\\\]")
         self._blocks: deque[_Block] = deque(maxlen=KEPT_BLOCKS)
         self._stream_line = 1
         self._pending = b""
         self._header = 0
         self.file = ""
         self.line = 1
+
+    @property
+    def pending(self) -> bool:
+        """Whether a part of a row is held back that its file may end with."""
+        return bool(self._pending)
 
     def start(self, file: str) -> None:
         self.file, self.line, self._header, self._pending = file, 1, self._copy.header_lines, b""
@@ -171,17 +176,44 @@ class Rows:
         return rows
 
     def _row(self, row: list[str]) -> str:
-        quote, null = self._copy.quote, self._null
-        surplus = len(row) - len(self._nulls)  # columns that the table has not: PostgreSQL says so
-        if self._copy.blanks_as_null:
-            texts = self._is_text + [False] * surplus
-            row = [null if text and v.isspace() else v for v, text in zip(row, texts, strict=False)]
-        nulls = self._nulls + [{null}] * surplus
-        fields = (
-            null if value in known else f"{quote}{value.replace(quote, quote + quote)}{quote}"
-            for value, known in zip(row, nulls, strict=False)
-        )
-        return self._copy.separator.join(fields) + "\n"
+        if "" in row or self._copy.blanks_as_null:
+            row = self._with_nulls(row)
+        separator = self._copy.separator
+        line = separator.join(row)
+        if line.count(separator) >= len(row) or self._special.search(line):
+            line = separator.join(map(self._quoted, row))
+        return line + "\n"
+
+    def _with_nulls(self, row: list[str]) -> list[str]:
+        """The row with the NULL text in place of what else means NULL."""
+        surplus = len(row) - len(self._is_null)  # columns that the table has not: PostgreSQL says so
+        tests = self._is_null + [_never] * surplus
+        return [self._null if is_null(value) else value for value, is_null in zip(row, tests, strict=False)]
+
+    def _quoted(self, value: str) -> str:
+        quote = self._copy.quote
+        return value if value == self._null else f"{quote}{value.replace(quote, quote + quote)}{quote}"
+
+
+def _never(value: str) -> bool:
+    return False
+
+
+def _empty(value: str) -> bool:
+    return not value
+
+
+def _null_test(copy: CopyStatement, column: Column) -> Callable[[str], bool]:
+    """What, beside the NULL text itself, is NULL in a column."""
+    if not column.is_text:
+        return _empty
+    if copy.blanks_as_null:
+        return str.isspace if not copy.empty_as_null else _blank
+    return _empty if copy.empty_as_null else _never
+
+
+def _blank(value: str) -> bool:
+    return not value.strip()
 
 
 class Gunzip:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 
 from lambent.model.errors import PlatformError
 from lambent.warehouse import wire
@@ -17,9 +17,10 @@ from lambent.warehouse.door import (
     Arrival,
     CheckPassword,
     Rejected,
+    arrive,
     authenticate,
     kept_parameters,
-    receive,
+    secure,
 )
 from lambent.warehouse.errors import fatal
 from lambent.warehouse.session import Session
@@ -87,45 +88,56 @@ class Server:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             async with asyncio.timeout(LOGIN_TIMEOUT_S):
-                arrival = await receive(peer, self._tls.context)
-        except (OSError, TimeoutError, Rejected, wire.ProtocolViolation) as error:
+                connection = await secure(peer, self._tls.context)
+        except (OSError, TimeoutError) as error:
             log.debug("a client did not come in: %s", error)
-            peer.close()
             return
         try:
-            await self._welcome(arrival)
+            await self._welcome(connection)
         except asyncio.CancelledError:
-            arrival.connection.write(fatal("57P01", "terminating connection: the warehouse is stopping"))
+            connection.write(fatal("57P01", "terminating connection: the warehouse is stopping"))
+        except ConnectionResetError as error:
+            log.debug("a client left: %s", error)
         except Rejected as error:
-            arrival.connection.write(fatal(error.code, str(error), error.hint))
+            connection.write(fatal(error.code, str(error), error.hint))
         except wire.ProtocolViolation as error:
-            arrival.connection.write(fatal("08P01", f"protocol violation: {error}"))
+            connection.write(fatal("08P01", f"protocol violation: {error}"))
         except (PlatformError, OSError, TimeoutError) as error:
             log.warning("the warehouse cannot serve a client: %s", error)
-            arrival.connection.write(fatal("57P03", f"the warehouse is not available: {error}"))
+            connection.write(fatal("57P03", f"the warehouse is not available: {error}"))
         except ServerError as error:
-            arrival.connection.write(error.message.raw)
+            connection.write(error.message.raw)
         finally:
-            await _say_goodbye(arrival.connection)
+            await _say_goodbye(connection)
 
-    async def _welcome(self, arrival: Arrival) -> None:
-        if arrival.cancel_key:
-            await self._cancel(arrival.cancel_key)
-            return
-        async with asyncio.timeout(LOGIN_TIMEOUT_S):
-            principal = await authenticate(arrival, self._check_password)
+    async def _welcome(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(LOGIN_TIMEOUT_S):
+                arrival = await arrive(connection)
+                if arrival.cancel_key:
+                    return await self._cancel(arrival.cancel_key)
+                principal = await authenticate(arrival, self._check_password)
+        except TimeoutError:
+            raise Rejected("57014", f"no login within {LOGIN_TIMEOUT_S:.0f} s") from None
         database = arrival.parameters.get("database", DATABASE)
         if database != DATABASE:
             raise Rejected("3D000", f'database "{database}" does not exist', f'The database is "{DATABASE}".')
+        async with self._place():
+            async with asyncio.timeout(QUEUE_TIMEOUT_S):
+                login = await self._accounts.ensure(principal.account)
+            await self._session(arrival, login)
+        return None
+
+    @contextlib.asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        """One of the places among the sessions, for which a client waits a while."""
         try:
             async with asyncio.timeout(QUEUE_TIMEOUT_S):
                 await self._places.acquire()
         except TimeoutError:
             raise Rejected("53300", f"too many connections: the limit is {MAX_SESSIONS}") from None
         try:
-            async with asyncio.timeout(QUEUE_TIMEOUT_S):
-                login = await self._accounts.ensure(principal.account)
-            await self._session(arrival, login)
+            yield
         finally:
             self._places.release()
 
