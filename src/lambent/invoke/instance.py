@@ -18,6 +18,7 @@ from lambent.records import report
 from lambent.sandbox.base import Exit, Sandbox
 
 UNHANDLED = "Unhandled"
+NOT_JSON = "Could not parse request body into json: Could not parse payload into json: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ class Instance:
         if frame.kind == Kind.ERROR:
             return _error(frame, "")
         if frame.kind == Kind.NOT_JSON:
-            raise InvalidContent(f"Could not parse request body into json: {meta.get('message', '')}")
+            raise InvalidContent(NOT_JSON + str(meta.get("message", "")))
         return _broken(invocation.request_id)
 
     def _timed_out(self, invocation: Invocation) -> Reply:
