@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import subprocess
+from pathlib import Path
 
+from lambent.objects.place import Place
 from lambent.sandbox.base import Exit, Program
 
 
@@ -37,7 +39,11 @@ class PlainChild:
     async def stop(self, grace_s: float = 10.0) -> Exit:
         if not self.exited.done():
             self.process.send_signal(signal.SIGTERM if grace_s else signal.SIGKILL)
-        return await asyncio.wait_for(asyncio.shield(self.exited), grace_s + 10)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self.exited), grace_s)
+        except TimeoutError:
+            self.process.kill()
+            return await asyncio.wait_for(self.exited, 30)
 
 
 class PlainHost:
@@ -57,3 +63,10 @@ class PlainHost:
         for child in self.children:
             child.process.kill()
             child.process.wait(10)
+
+
+def sweep(place: Place) -> None:
+    """SeaweedFS leaves unix sockets behind, named after its ports."""
+    for port in place.ports:
+        for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.objects.bench import Bench, Fixed
-from tests.objects.children import PlainHost
+from tests.objects.children import PlainHost, sweep
 from tests.objects.served import Served
 
 from lambent.objects.place import Place
@@ -36,6 +36,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 
     yield asyncio.run(start())
     host.kill()
+    sweep(place)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.objects.bench import Bench
-from tests.objects.children import PlainHost
+from tests.objects.children import PlainHost, sweep
 
 from lambent.objects import seaweedfs as module
 from lambent.objects.errors import S3Error
@@ -62,6 +62,7 @@ async def host(settings: Settings) -> AsyncIterator[PlainHost]:
     yield host
     for child in host.children:
         await child.stop(5)
+    sweep(Place.read(settings.data))
 
 
 @pytest.mark.slow
