@@ -34,6 +34,7 @@ from lambent.faces.signature import Verifier
 from lambent.folder import CannotStart, write_run_file
 from lambent.invoke.admission import Admission
 from lambent.invoke.environment import Surroundings
+from lambent.invoke.instance import TIMED_OUT
 from lambent.invoke.instances import Instances
 from lambent.invoke.invoker import Invoker
 from lambent.invoke.pool import Pool
@@ -224,7 +225,7 @@ class Node:
                 architecture=version.architecture,
                 source=invocation.source,
                 attempt=invocation.attempt,
-                status="success" if outcome.ok else "error",
+                status=_status(outcome),
                 memory_mb=version.memory_mb,
                 tmp_mb=version.tmp_mb,
                 started_at=outcome.started_at,
@@ -295,6 +296,12 @@ def run(launch: Launch, connect: Callable[[], Any], tell: Callable[[str], None])
         print(f"lambent: {error}", file=sys.stderr, flush=True)
         return 3
     return 0
+
+
+def _status(outcome: Outcome) -> str:
+    if outcome.ok:
+        return "success"
+    return "timeout" if outcome.error_type == TIMED_OUT else "error"
 
 
 def _address(door: Door, port: int) -> tuple[str, int]:

@@ -18,6 +18,7 @@ from lambent.records import report
 from lambent.sandbox.base import Exit, Sandbox
 
 UNHANDLED = "Unhandled"
+TIMED_OUT = "Sandbox.Timedout"
 NOT_JSON = "Could not parse request body into json: Could not parse payload into json: "
 
 
@@ -151,7 +152,7 @@ class Instance:
         timeout_s = self.version.timeout_s
         message = report.timeout_message(invocation.request_id, timeout_s)
         line = report.timeout_line(time.time(), invocation.request_id, timeout_s)
-        return Reply(_error_body("Sandbox.Timedout", message), "Sandbox.Timedout", "timeout", (line,))
+        return Reply(_error_body(TIMED_OUT, message), TIMED_OUT, "timeout", (line,))
 
     def _conclude(
         self, invocation: Invocation, reply: Reply, started_at: float, duration_ms: float
