@@ -237,6 +237,14 @@ async def test_the_checksum_of_a_multipart_object_is_not_the_requests() -> None:
     assert await open_body(request, Payload(PLAIN)).read(100) == b"<xml/>"
 
 
+async def test_a_stream_needs_no_signature_to_be_taken_apart() -> None:
+    headers = {"x-amz-content-sha256": UNSIGNED_TRAILER, "x-amz-decoded-content-length": "4"}
+    assert await taken(opened([aws_chunked(b"abcd", 3, UNSIGNED_TRAILER, {})], PLAIN, headers)) == (
+        b"abcd",
+        "",
+    )
+
+
 @pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
 @pytest.mark.parametrize("size", [0, 5, 3_000_000])
 async def test_what_boto3_sends(edge: Edge, algorithm: str, size: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import io
 import time
 import urllib.error
@@ -16,6 +17,8 @@ from botocore.auth import S3SigV4Auth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as Keys
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.faces.edge import KEYS, SECRET, Edge, call
 
 from lambent.faces.authorization import date_header, parse_timestamp
@@ -215,6 +218,26 @@ async def test_half_a_signature(edge: Edge, header: str, code: str) -> None:
         await edge.verifier.verify(request)
     assert caught.value.code == code
     assert header not in caught.value.message
+
+
+STARTS = [
+    "",
+    "X-Amz-Signature=&X-Amz-Credential=",
+    "aX-Amz-Signature=",
+    "Signature=&AWSAccessKeyId=AKIAROOT&",
+]
+
+
+@given(
+    st.text(max_size=100), st.text(max_size=100), st.sampled_from([*STARTS, "Signature=&bAWSAccessKeyId="])
+)
+async def test_no_signature_breaks_it(credential: str, query: str, start: str) -> None:
+    verifier = Verifier(Credentials(parse(KEYS, "test"), SECRET))
+    header = f"AWS4-HMAC-SHA256 Credential={credential}"
+    for headers in ({"host": "h"}, {"host": "h", "authorization": header}):
+        request = Request("GET", "/x", f"{start}{query}", headers, WholeBody(b""))
+        with contextlib.suppress(ServiceError):
+            assert await verifier.verify(request) is None
 
 
 async def test_other_schemes_are_no_signature(edge: Edge) -> None:

@@ -57,12 +57,18 @@ def _parse_authorization(header: str) -> tuple[Scope, str]:
     fields = {name: value for name, _, value in parts}
     missing = [name for name in ("Credential", "SignedHeaders", "Signature") if name not in fields]
     if missing:
-        service = fields.get("Credential", "").split("/")[-2:][0]
+        service = _service_of(fields.get("Credential", ""))
         hashed = base64.b64encode(hashlib.sha256(header.encode()).digest()).decode()
         text = " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
         text += f" (Hashed with SHA-256 and encoded with Base64) Authorization={hashed}"
         raise refuse(service, Fault.INCOMPLETE, text)
     return parse_credential(fields["Credential"], fields["SignedHeaders"]), fields["Signature"]
+
+
+def _service_of(credential: str) -> str:
+    """The service that even half a credential names, so that the refusal comes in its form."""
+    parts = credential.split("/")
+    return parts[-2] if len(parts) > 1 else ""
 
 
 def parse_credential(credential: str, signed: str) -> Scope:
@@ -81,7 +87,7 @@ def parse_credential(credential: str, signed: str) -> Scope:
 def presigned_scope(values: Mapping[str, str]) -> Scope:
     missing = [n for n in ("X-Amz-Credential", "X-Amz-SignedHeaders", "X-Amz-Date") if n not in values]
     if missing:
-        service = values.get("X-Amz-Credential", "//s3/").rsplit("/", 2)[-2]
+        service = _service_of(values.get("X-Amz-Credential", "")) or "s3"
         raise query_error(
             service, f"Query-string authentication version 4 requires the {missing[0]} parameter"
         )

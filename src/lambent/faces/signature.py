@@ -100,7 +100,7 @@ class Verifier:
             check_payload_hash(payload)
         else:
             payload = await hash_body(request)
-        signature = values["X-Amz-Signature"]
+        signature = values.get("X-Amz-Signature", "")
         return self._match(request, scope, signature, credential, timestamp, payload, "X-Amz-Signature")
 
     def _match(

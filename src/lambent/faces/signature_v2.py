@@ -25,7 +25,7 @@ def verify_version2(request: Request, find: FindCredential, now: float) -> Verif
         raise ServiceError("AccessDenied", "Invalid date (should be seconds since epoch)", 403)
     if now > int(expires):
         raise refuse("s3", Fault.EXPIRED_URL)
-    credential = find(values["AWSAccessKeyId"], values.get("x-amz-security-token"), "s3")
+    credential = find(values.get("AWSAccessKeyId", ""), values.get("x-amz-security-token"), "s3")
     text = signed_text(request, values, expires)
     expected = base64.b64encode(hmac.digest(credential.secret_key.encode(), text.encode(), "sha1"))
     if not hmac.compare_digest(expected, given.encode()):

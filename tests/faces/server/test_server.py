@@ -6,6 +6,8 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lambent.faces.http import Handler, Request, Response
 from lambent.faces.server import Limits, Server
@@ -207,6 +209,34 @@ async def test_a_bad_request_is_refused_and_the_connection_closed(
     found, headers, _ = await client.answer()
     assert (found, headers["connection"]) == (status, "close")
     client.writer.close()
+
+
+HEADS = [
+    b"GET / HTTP/1.1\r\nHost: h\r\n",
+    b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n",
+    b"PUT /b HTTP/1.0\r\nTransfer-Encoding: chunked\r\n",
+    b"\r\nabc",
+    b"",
+]
+
+
+@settings(deadline=None, max_examples=40)
+@given(head=st.sampled_from(HEADS), rest=st.binary(max_size=80), at=st.integers(0, 80))
+async def test_no_bytes_break_it(head: bytes, rest: bytes, at: int) -> None:
+    node = await Node(echo).start()
+    try:
+        client = await node.connect()
+        data = head + rest
+        await client.send(data[:at])
+        await client.send(data[at:])
+        client.writer.write_eof()
+        answers = await client.end()
+        assert not answers or answers.startswith(b"HTTP/1.1 ")
+        other = await node.connect()
+        await other.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert (await other.answer())[0] == 200
+    finally:
+        await node.stop()
 
 
 async def test_a_bad_request_after_good_ones_is_answered_last(start: Start) -> None:
