@@ -5,6 +5,7 @@ import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 PLAIN = "UNSIGNED-PAYLOAD"
@@ -64,6 +65,7 @@ def sign(
     return signed
 
 
+@lru_cache(maxsize=8)
 def _key(endpoint: Endpoint, day: str) -> bytes:
     key = f"AWS4{endpoint.secret_key}".encode()
     for part in (day, endpoint.region, "s3", "aws4_request"):
