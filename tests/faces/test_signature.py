@@ -225,12 +225,11 @@ STARTS = [
     "X-Amz-Signature=&X-Amz-Credential=",
     "aX-Amz-Signature=",
     "Signature=&AWSAccessKeyId=AKIAROOT&",
+    "Signature=&bAWSAccessKeyId=",
 ]
 
 
-@given(
-    st.text(max_size=100), st.text(max_size=100), st.sampled_from([*STARTS, "Signature=&bAWSAccessKeyId="])
-)
+@given(st.text(max_size=100), st.text(max_size=100), st.sampled_from(STARTS))
 async def test_no_signature_breaks_it(credential: str, query: str, start: str) -> None:
     verifier = Verifier(Credentials(parse(KEYS, "test"), SECRET))
     header = f"AWS4-HMAC-SHA256 Credential={credential}"
