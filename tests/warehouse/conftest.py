@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import psycopg
 import pytest
 import redshift_connector
+import uvloop
 
 from lambent.model.identity import Principal, PrincipalKind
 from lambent.objects.errors import S3Error, access_denied
@@ -168,7 +169,7 @@ class RunningWarehouse:
         self.settings = Settings(data=folder / "data")
         self.objects = Objects()
         self.host = PlainHost(*programs(self.settings))
-        self.loop = asyncio.new_event_loop()
+        self.loop = uvloop.new_event_loop()  # as the node does
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
         listener = socket.create_server(("127.0.0.1", 0))
