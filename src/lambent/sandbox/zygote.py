@@ -16,6 +16,7 @@ import resource
 import select
 import signal
 import socket
+import ssl
 import sys
 import types
 import typing
@@ -50,6 +51,8 @@ class Zygote:
         self.children: dict[int, int] = {}  # pid to the launcher's number
         self.filter = seccomp.for_this_machine()
         self.own = syscalls.pidfd_open(os.getpid())
+        # Found once: a walk over all modules touches, and so copies, a page for each in every fork.
+        self.ours = [name for name in sys.modules if name.split(".")[0] == "lambent"]
 
     def serve(self) -> None:
         """Answer until the launcher is gone."""
@@ -106,7 +109,7 @@ class Zygote:
         except BaseException as error:
             wire.send(self.launcher, {"id": request["id"], "failed": repr(error)})
             os._exit(SET_UP_FAILED)
-        run(self.entry, request["environment"])
+        run(self.entry, request["environment"], self.ours)
 
     def reap(self) -> None:
         while self.children:
@@ -157,9 +160,9 @@ def adopt(given: Descriptors) -> None:
     os.closerange(LAUNCHER + 1, OPEN_MAX)
 
 
-def run(entry: Entry, environment: dict[str, str]) -> typing.NoReturn:
+def run(entry: Entry, environment: dict[str, str], ours: list[str]) -> typing.NoReturn:
     """The handler may bring modules of any name, so ours give up theirs."""
-    for name in [name for name in sys.modules if name.split(".")[0] == "lambent"]:
+    for name in ours:
         del sys.modules[name]
     status: int | None = 1
     try:
@@ -214,6 +217,7 @@ def main(kind: str, libraries: str, bootstrap: str, *modules: str) -> None:
     sys.path.append(libraries)
     preload(list(modules))
     entry = functions(libraries, bootstrap) if kind == "functions" else archives()
+    ssl.RAND_bytes(1)  # builds OpenSSL's generators, so that a fork has only to reseed them
     gc.collect()
     gc.freeze()
     launcher = socket.socket(fileno=LAUNCHER)
