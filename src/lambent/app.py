@@ -1,6 +1,7 @@
 """Builds one node out of its parts; the only module that knows them all."""
 
 import asyncio
+import gc
 import logging
 import os
 import platform
@@ -275,6 +276,8 @@ async def serve(launch: Launch, host: Host, tell: Callable[[str], None]) -> None
         "warehouse": {"host": node.settings.host, "port": node.warehouse_port, "database": DATABASE},
         "started_at": time.time(),
     }
+    gc.collect()
+    gc.freeze()  # the service models are for ever: no collection need look at them again
     write_run_file(node.settings.data, facts)
     tell(f"ready after {time.monotonic() - began:.1f} s: {node.url}")
     await stopped.wait()

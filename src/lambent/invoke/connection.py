@@ -7,7 +7,9 @@ from collections.abc import Callable
 from lambent.invoke.frames import BadFrame, Decoder, Frame
 from lambent.sandbox.base import Exit, Process
 
-READ_BYTES = 256 * 1024
+# One for all connections, because each read is used up before the next: a fresh buffer of this size for
+# every read would cost more than the read.
+_BUFFER = memoryview(bytearray(256 * 1024))
 EOF_GRACE_S = 0.2  # between a closed socket and the exit that explains it
 
 
@@ -82,17 +84,17 @@ class Connection:
 
     def _readable(self) -> None:
         try:
-            data = self._control.recv(READ_BYTES)
+            count = self._control.recv_into(_BUFFER)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
-        if not data:
+            count = 0
+        if not count:
             self._stop_reading()
             self._loop.call_later(EOF_GRACE_S, self._process.kill)
             return
         try:
-            for frame in self._decoder.feed(data):
+            for frame in self._decoder.feed(_BUFFER[:count]):
                 self._deliver(frame)
         except BadFrame:
             self._process.kill()
@@ -123,12 +125,12 @@ class Connection:
     def _read_output(self) -> bool | None:
         """True when something came, False when there is nothing now, None at the end."""
         try:
-            data = os.read(self._process.output, READ_BYTES)
+            count = os.readv(self._process.output, [_BUFFER])
         except BlockingIOError:
             return False
-        if data:
-            self._on_output(data)
-        return bool(data) or None
+        if count:
+            self._on_output(bytes(_BUFFER[:count]))
+        return bool(count) or None
 
     def _ended(self, exited: "asyncio.Future[Exit]") -> None:
         while self._reading and self._has_more():

@@ -59,7 +59,7 @@ class Decoder:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
         """The frames that are complete with `data`. Raises `BadFrame` for lengths over the limits."""
         self._buffer += data
         while len(self._buffer) >= HEADER.size:
