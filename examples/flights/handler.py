@@ -46,27 +46,28 @@ def load(connection, bucket, key, uploaded, request_id):
     key, so a file is loaded only if the ledger does not know a sequencer as large, and what is loaded
     replaces the rows of the version before. Ledger and rows change in one transaction: both or neither.
     """
-    sequencer = uploaded["sequencer"].upper()
     cursor = connection.cursor()
-    # Outside of the lock: the copy may take its time while other files are put in.
-    if is_loaded(known_sequencer(cursor, bucket, key), sequencer):
+    copy_to_stage(cursor, bucket, key)
+    connection.commit()
+    # The lock comes first, so that this transaction sees all that those before it have written. Loads of
+    # one table take turns from here on, which is why the copying was done before.
+    cursor.execute(f"LOCK {LEDGER}")
+    known = known_sequencer(cursor, bucket, key)
+    if is_loaded(known, uploaded["sequencer"]):
         connection.rollback()
         return None
+    rows = put_in(cursor, bucket, key, uploaded, known, request_id)
+    connection.commit()
+    return rows
+
+
+def copy_to_stage(cursor, bucket, key):
+    cursor.execute("DROP TABLE IF EXISTS stage")
     cursor.execute(f"CREATE TEMP TABLE stage (LIKE {TABLE})")
     cursor.execute(
         f"COPY stage ({COLUMNS}) FROM {literal(f's3://{bucket}/{key}')} IAM_ROLE default"
         " CSV IGNOREHEADER 1 GZIP NULL AS 'NA' TIMEFORMAT 'auto'"
     )
-    connection.commit()
-    # The lock comes first, so that this transaction sees all that those before it have written.
-    cursor.execute(f"LOCK {LEDGER}")
-    known = known_sequencer(cursor, bucket, key)
-    rows = None
-    if not is_loaded(known, sequencer):
-        rows = put_in(cursor, bucket, key, uploaded, known, request_id)
-    cursor.execute("DROP TABLE stage")
-    connection.commit()
-    return rows
 
 
 def put_in(cursor, bucket, key, uploaded, known, request_id):
@@ -78,7 +79,7 @@ def put_in(cursor, bucket, key, uploaded, known, request_id):
     rows = cursor.rowcount
     cursor.execute(
         f"INSERT INTO {LEDGER} VALUES (%s, %s, %s, %s, %s, %s, GETDATE())",
-        (bucket, key, uploaded["eTag"], uploaded["sequencer"].upper(), rows, request_id),
+        (bucket, key, uploaded["eTag"], uploaded["sequencer"], rows, request_id),
     )
     return rows
 

@@ -11,11 +11,12 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
+from redshift_connector.error import ProgrammingError
 from scripts.flights.view import Month
 from scripts.flights.year import Day
 
 POLL_S = 0.05
-TIGHT_POLL_S = 0.002
+UNDEFINED_TABLE = "42P01"
 
 
 class Stuck(Exception):
@@ -38,19 +39,20 @@ class Warehouse:
     def one(self, sql: str, *parameters: Any) -> Any:
         return self.rows(sql, *parameters)[0][0]
 
-    def exists(self, table: str) -> bool:
-        return bool(self.one("SELECT count(*) FROM pg_tables WHERE tablename = %s", table))
-
     def counts(self, table: str, column: str) -> dict[str, int]:
         """How many rows each value of a column has."""
         return {
             key: int(n) for key, n in self.rows(f"SELECT {column}, count(*) FROM {table} GROUP BY {column}")
         }
 
-    def loaded(self) -> tuple[int, int]:
-        """How many files and rows are in, by the ledger."""
-        files, rows = self.rows("SELECT count(*), coalesce(sum(row_count), 0) FROM flights_ledger")[0]
-        return int(files), int(rows)
+    def size(self, table: str) -> int:
+        """Rows of a table; 0 while it is not there. Not from the ledger, which the loads are locking."""
+        try:
+            return int(self.one(f"SELECT count(*) FROM {table}"))
+        except ProgrammingError as error:
+            if error.args[0]["C"] != UNDEFINED_TABLE:
+                raise
+            return 0
 
     def close(self) -> None:
         self._connection.close()
