@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import lambent
 from lambent import app
@@ -17,7 +18,7 @@ from lambent.runtimes.catalog import Catalog
 from lambent.sandbox import capabilities, root
 from lambent.sandbox.base import Program, SandboxError
 from lambent.sandbox.client import LauncherHost
-from lambent.sandbox.launcher import NODE_CONTROL, NODE_INPUT, LauncherConfig, supervise
+from lambent.sandbox.launcher import NODE_CONTROL, NODE_INPUT, LauncherConfig
 from lambent.sandbox.network import PLATFORM
 from lambent.sandbox.process import ProcessHost
 from lambent.sandbox.users import users
@@ -68,7 +69,7 @@ def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
     tell(f"data in {settings.data}, keys in {folder.credentials}")
     programs = _programs(settings, tell)
     if isolation == "namespaces":
-        return _launched(launch, folder, programs, bundle)
+        _launch(launch, folder, programs, bundle)
     tell("WARNING: no isolation. Functions can read and do whatever this user can. See `lambent doctor`.")
     folder.give_to(os.geteuid())
 
@@ -78,20 +79,20 @@ def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
     return app.run(launch, connect, tell)
 
 
-def _launched(launch: app.Launch, folder: DataFolder, programs: tuple[Program, ...], bundle: Path) -> int:
+def _launch(launch: app.Launch, folder: DataFolder, programs: tuple[Program, ...], bundle: Path) -> NoReturn:
     """This process becomes the launcher, the node its child."""
     settings = launch.settings
     package = Path(lambent.__file__).parent
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "LAMBENT_RUNTIMES": str(shelf.cache_folder()),
+    }
     config = LauncherConfig(
         data=settings.data,
         argv=(sys.executable, "-c", CHILD),
-        input=pickle.dumps(launch),
-        environment={
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(folder.state),
-            "LANG": "C.UTF-8",
-            "LAMBENT_RUNTIMES": str(shelf.cache_folder()),
-        },
+        input=_passed(pickle.dumps(launch)),
+        environment={**environment, "HOME": str(folder.state)},
         paths=(Path(sys.prefix), Path(sys.base_prefix), package.parent, shelf.cache_folder()),
         interpreters=tuple(map(launch.catalog.get, launch.catalog.interpreters)),
         programs=programs,
@@ -100,7 +101,18 @@ def _launched(launch: app.Launch, folder: DataFolder, programs: tuple[Program, .
         max_sandboxes=settings.max_instances,
     )
     folder.give_to(users(settings.data).node)
-    return supervise(config)
+    os.set_inheritable(folder.lock, True)  # it is held as long as the launcher lives
+    given = _passed(pickle.dumps(config))
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, "-m", "lambent.sandbox", str(given)], environment)
+
+
+def _passed(data: bytes) -> int:
+    """A descriptor that outlives exec, from which `data` can be read."""
+    descriptor = os.memfd_create("lambent", 0)
+    os.write(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def _programs(settings: Settings, tell: Tell) -> tuple[Program, ...]:

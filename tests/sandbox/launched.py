@@ -1,6 +1,7 @@
 """A real launcher for tests, in a process of its own, whose node hands its socket to the test and waits."""
 
 import asyncio
+import os
 import pickle
 import secrets
 import socket
@@ -97,6 +98,9 @@ async def launch(
 
 async def spawn(data: Path, config: Config, meeting: str = "") -> asyncio.subprocess.Process:
     """Start a launcher and nothing else."""
+    source = os.memfd_create("input", 0)
+    os.write(source, config.input)
+    os.lseek(source, 0, os.SEEK_SET)
     given = LauncherConfig(
         data=data,
         argv=(sys.executable, "-c", config.node),
@@ -106,12 +110,13 @@ async def spawn(data: Path, config: Config, meeting: str = "") -> asyncio.subpro
         programs=config.programs,
         interpreters=config.interpreters,
         certificates=config.certificates,
-        input=config.input,
+        input=source,
         max_sandboxes=config.max_sandboxes,
     )
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", LAUNCH, stdin=asyncio.subprocess.PIPE
+        sys.executable, "-c", LAUNCH, stdin=asyncio.subprocess.PIPE, pass_fds=(source,)
     )
+    os.close(source)
     assert process.stdin is not None
     process.stdin.write(pickle.dumps(given))
     process.stdin.close()

@@ -37,7 +37,7 @@ class LauncherConfig:
 
     data: Path
     argv: tuple[str, ...]  # the node
-    input: bytes = b""  # settings and secrets, which the node reads from descriptor 4
+    input: int  # a descriptor of settings and secrets, which the node reads as its descriptor 4
     environment: Mapping[str, str] = field(default_factory=dict)  # the node's
     paths: tuple[Path, ...] = ()  # code that the node and the programs need
     interpreters: tuple[Interpreter, ...] = ()
@@ -156,9 +156,7 @@ class Launcher:
         return files
 
     def _start_node(self) -> spawn.Starting:
-        source = os.memfd_create("input")
-        os.write(source, self.config.input)
-        os.lseek(source, 0, os.SEEK_SET)
+        source = self.config.input
         argv, environment = self.config.argv, dict(self.config.environment)
 
         def child() -> None:
