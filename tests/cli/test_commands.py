@@ -21,7 +21,7 @@ def lambent(
     command = [sys.executable, "-m", "lambent", *arguments, "--data", str(node.data)]
     done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=90, check=False)
     assert done.returncode == code, (done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
+    assert "lambent/cli" not in done.stderr, "a traceback of the command's own"
     return done
 
 
@@ -57,13 +57,13 @@ def test_deploy_invoke_logs_ls_rm(node: RunningNode, tmp_path: Path) -> None:
 
 def test_deploying_again_changes_only_what_differs(node: RunningNode, tmp_path: Path) -> None:
     path = script(tmp_path, "cli-again", HELLO)
-    first = answer(node, "deploy", path, "--memory", "256", "--timeout", "9", "--env", "A=1")
+    first = answer(node, "deploy", path, "--memory", "256", "--timeout", "9", "--env", "STAGE=test")
     assert first["changed"] == ["created"]
     assert answer(node, "deploy", path)["changed"] == []
     assert answer(node, "deploy", path, "--memory", "256")["changed"] == []
     assert answer(node, "deploy", path, "--memory", "512")["changed"] == ["MemorySize"]
     script(tmp_path, "cli-again", HELLO.replace("hello", "bye"))
-    last = answer(node, "deploy", path, "--env", "B=2")
+    last = answer(node, "deploy", path, "--env", "STAGE=live")
     assert last["changed"] == ["code", "Environment"]
     assert (last["memory_mb"], last["timeout_s"]) == (512, 9)
 
@@ -162,7 +162,7 @@ def test_rm_asks(node: RunningNode, tmp_path: Path) -> None:
         (["deploy", "{file}", "--on", "photos"], 2, "s3://bucket/prefix*suffix"),
         (["deploy", "{file}", "--env", "novalue"], 2, "NAME=VALUE"),
         (["deploy", "/no/such/file"], 2, "does not exist"),
-        (["deploy", "{file}", "--on", "s3://X_Y/"], 3, "bucket"),
+        (["deploy", "{file}", "--on", "s3://X_Y/"], 3, "InvalidBucketName"),
         (["logs", "cli-nobody"], 3, "Function not found"),
         (["invoke", "cli-nobody", "--payload", "{"], 2, "not JSON"),
     ],

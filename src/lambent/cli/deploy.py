@@ -34,7 +34,12 @@ class VariableType(click.ParamType[tuple[str, str]]):
     ) -> tuple[str, str]:
         name, equals, text = value.partition("=")
         if not equals or not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]+", name):
-            self.fail(f"{value!r} is not of the form NAME=VALUE", param, ctx)
+            self.fail(
+                f"{value!r} is not of the form NAME=VALUE"
+                " (a name has two characters at least: a letter, then letters, digits and _)",
+                param,
+                ctx,
+            )
         return name, text
 
 

@@ -96,7 +96,7 @@ def ensure_bucket(s3: Any, bucket: str, region: str) -> bool:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status == 403:
             raise Failure(f"the bucket {bucket} belongs to another account: take another name") from None
-        if status != 404:
+        if status not in (400, 404):  # a HEAD cannot say why a name is bad, creating it can
             raise
         place = {} if region == DEFAULT_REGION else {"LocationConstraint": region}
         s3.create_bucket(Bucket=bucket, **({"CreateBucketConfiguration": place} if place else {}))
