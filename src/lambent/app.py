@@ -64,6 +64,7 @@ log = logging.getLogger(__name__)
 
 PASSWORD_LIFETIME_S = 12 * 3600.0
 CORES = os.cpu_count() or 1
+GC_THRESHOLD = (20_000, 20, 50)  # what waits for the next flush of records is not garbage
 ENDPOINT_DOOR, WAREHOUSE_DOOR = 9000, 5439  # the same for every function, whatever the ports outside
 
 
@@ -278,6 +279,7 @@ async def serve(launch: Launch, host: Host, tell: Callable[[str], None]) -> None
     }
     gc.collect()
     gc.freeze()  # the service models are for ever: no collection need look at them again
+    gc.set_threshold(*GC_THRESHOLD)
     write_run_file(node.settings.data, facts)
     tell(f"ready after {time.monotonic() - began:.1f} s: {node.url}")
     await stopped.wait()

@@ -134,6 +134,7 @@ class InvokeFace:
                 client_context=_client_context(context) if context else None,
                 tenant=headers.get("x-amz-tenant-id"),
                 trace_id=trace_id,
+                wants_tail=tail == "Tail",
                 accepted_at=time.time(),
             )
         )

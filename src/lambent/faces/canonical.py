@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 from botocore.utils import normalize_url_path
 
 from lambent.faces.authorization import Scope
+from lambent.faces.mac import mac
 
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+/?|/")
 
@@ -92,4 +93,4 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
 def sign(key: bytes, timestamp: str, scope: str, digest: str, algorithm: str = "AWS4-HMAC-SHA256") -> str:
     """Hex signature of a digest within a scope."""
     text = f"{algorithm}\n{timestamp}\n{scope}\n{digest}"
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    return mac(key).hex(text.encode())

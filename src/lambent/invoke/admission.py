@@ -1,11 +1,25 @@
 """Admission: how many invocations of an account run at the same time."""
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from lambent.model.errors import Throttled
 from lambent.model.limits import ACCOUNT_CONCURRENCY
+
+
+class Places:
+    """An account's running invocations; entered by each while it runs."""
+
+    __slots__ = ("limit", "running")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.running = 0
+
+    def __enter__(self) -> None:
+        if self.running >= self.limit:
+            raise Throttled("ConcurrentInvocationLimitExceeded")
+        self.running += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.running -= 1
 
 
 class Admission:
@@ -13,19 +27,15 @@ class Admission:
 
     def __init__(self, limit: int = ACCOUNT_CONCURRENCY) -> None:
         self._limit = limit
-        self._running: Counter[str] = Counter()
+        self._accounts: dict[str, Places] = {}
 
-    @contextmanager
-    def admit(self, account: str) -> Iterator[None]:
-        """A place among the account's running invocations. Raises `Throttled` when there is none."""
-        if self._running[account] >= self._limit:
-            raise Throttled("ConcurrentInvocationLimitExceeded")
-        self._running[account] += 1
-        try:
-            yield
-        finally:
-            self._running[account] -= 1
+    def admit(self, account: str) -> Places:
+        """A place for the block that it guards. Entering raises `Throttled` when there is none."""
+        places = self._accounts.get(account)
+        if places is None:
+            places = self._accounts[account] = Places(self._limit)
+        return places
 
     @property
     def running(self) -> int:
-        return self._running.total()
+        return sum(places.running for places in self._accounts.values())

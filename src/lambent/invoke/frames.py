@@ -5,10 +5,9 @@ before anything is buffered.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -28,8 +27,7 @@ class Kind(IntEnum):
     NOT_JSON = 14
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     kind: int
     meta: bytes
     payload: bytes

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -22,8 +22,7 @@ TIMED_OUT = "Sandbox.Timedout"
 NOT_JSON = "Could not parse request body into json: Could not parse payload into json: "
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a process gave to a question, in the invocation's terms."""
 
     payload: bytes
@@ -182,7 +181,7 @@ class Instance:
             function_error=UNHANDLED if reply.error_type else None,
             error_type=reply.error_type,
             version=self.version.version,
-            log_tail=self._transcript.tail(),
+            log_tail=self._transcript.tail() if invocation.wants_tail else b"",
             started_at=started_at,
             duration_ms=duration_ms,
             billed_ms=billed_ms,

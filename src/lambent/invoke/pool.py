@@ -4,8 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from lambent.invoke.instance import Instance
@@ -72,22 +71,28 @@ class Pool:
         self._reaper: asyncio.Task[None] | None = None
         self._closed = False
 
-    @asynccontextmanager
-    async def instance(
-        self, version: Version, tenant: str | None = None, *, urgent: bool = True
-    ) -> AsyncIterator[Instance]:
-        """An instance of this version for this tenant, until the block is left. Raises `Throttled`."""
+    def instance(self, version: Version, tenant: str | None = None, *, urgent: bool = True) -> "Lease":
+        """An instance of this version for this tenant, for the block that it guards.
+
+        Entering raises `Throttled` or `Unavailable`.
+        """
+        return Lease(self, version, tenant, urgent)
+
+    async def take(self, version: Version, tenant: str | None, urgent: bool) -> tuple[_Shelf, Instance]:
+        """Lend an instance; `give_back` must follow. Raises `Throttled`, `Unavailable`."""
         shelf = (version.key, version.version, version.last_modified, version.code.digest, tenant)
         line = self._lines.get(shelf)
         if line is None:
             line = self._lines[shelf] = _Line(version, tenant)
-        instance = line.idle.pop()[1] if line.idle else await self._wait(shelf, line, urgent)
+        if not line.idle:
+            return shelf, await self._wait(shelf, line, urgent)
         line.busy += 1
-        try:
-            yield instance
-        finally:
-            line.busy -= 1
-            self._give_back(shelf, line, instance)
+        return shelf, line.idle.pop()[1]
+
+    def give_back(self, shelf: _Shelf, instance: Instance) -> None:
+        line = self._lines[shelf]
+        line.busy -= 1
+        self._give_back(shelf, line, instance)
 
     def start(self) -> None:
         self._reaper = asyncio.create_task(self._reap())
@@ -163,6 +168,7 @@ class Pool:
                 self._turn.append(shelf)
                 self._start_more()
         elif place := line.next_place():
+            line.busy += 1
             place.set_result(instance)
         elif line.retired:
             self._destroy(instance)
@@ -226,3 +232,22 @@ class Pool:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+class Lease:
+    """The loan of an instance, for the time of a block."""
+
+    __slots__ = ("_instance", "_pool", "_shelf", "_tenant", "_urgent", "_version")
+
+    def __init__(self, pool: Pool, version: Version, tenant: str | None, urgent: bool) -> None:
+        self._pool = pool
+        self._version = version
+        self._tenant = tenant
+        self._urgent = urgent
+
+    async def __aenter__(self) -> Instance:
+        self._shelf, self._instance = await self._pool.take(self._version, self._tenant, self._urgent)
+        return self._instance
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pool.give_back(self._shelf, self._instance)

@@ -10,6 +10,7 @@ from lambent.records.report import dropped_line
 Events = list[tuple[int, str]]  # (milliseconds since the epoch, message)
 
 FLUSH_EVENTS = 1000
+TAIL_LINES = LOG_TAIL_BYTES // 2  # no shorter lines than one character and its end
 FLUSH_MS = 500  # a long run's lines can be followed while it runs
 
 
@@ -20,15 +21,13 @@ class Transcript:
         self._write = write
         self._events: Events = []
         self._partial = b""
-        self._tail: deque[str] = deque()
-        self._tail_bytes = 0
+        self._said: deque[str] = deque(maxlen=TAIL_LINES)
         self._room = LOG_BYTES_PER_INVOCATION
         self._dropped = 0
 
     def begin(self, line: str) -> None:
         """A new invocation starts with this line."""
-        self._tail.clear()
-        self._tail_bytes = 0
+        self._said.clear()
         self._room = LOG_BYTES_PER_INVOCATION
         self._dropped = 0
         self.add(line)
@@ -36,9 +35,8 @@ class Transcript:
     def add(self, *lines: str) -> None:
         """Lines of the platform; each ends with a newline."""
         now_ms = int(time.time() * 1000)
-        for line in lines:
-            self._events.append((now_ms, line))
-            self._remember(line)
+        self._events += [(now_ms, line) for line in lines]
+        self._said += lines
 
     def feed(self, data: bytes) -> None:
         """Output as it came from the pipe."""
@@ -68,7 +66,12 @@ class Transcript:
 
     def tail(self) -> bytes:
         """The last 4 KiB of this invocation's log."""
-        return "".join(self._tail).encode()[-LOG_TAIL_BYTES:]
+        kept: deque[str] = deque()
+        room = LOG_TAIL_BYTES
+        while self._said and room > 0:
+            kept.appendleft(self._said.pop())
+            room -= len(kept[0])
+        return "".join(kept).encode()[-LOG_TAIL_BYTES:]
 
     def _say(self, now_ms: int, line: bytes) -> None:
         self._room -= len(line) + 1
@@ -77,10 +80,4 @@ class Transcript:
             return
         text = line.decode(errors="replace") + "\n"
         self._events.append((now_ms, text))
-        self._remember(text)
-
-    def _remember(self, text: str) -> None:
-        self._tail.append(text)
-        self._tail_bytes += len(text)
-        while self._tail_bytes - len(self._tail[0]) >= LOG_TAIL_BYTES:
-            self._tail_bytes -= len(self._tail.popleft())
+        self._said.append(text)

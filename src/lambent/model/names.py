@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 LATEST = "$LATEST"
 DEFAULT_ACCOUNT = "000000000000"
@@ -40,6 +41,7 @@ class Target:
         return self.key.arn if self.qualifier is None else f"{self.key.arn}:{self.qualifier}"
 
 
+@lru_cache(maxsize=4096)
 def parse_target(text: str, account: str, region: str) -> Target | None:
     """The function that a client means by a name, a partial or a full ARN; None if it is none of them.
 
