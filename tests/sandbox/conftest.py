@@ -1,7 +1,12 @@
 """Launchers and sandboxes for the tests of isolation."""
 
+import json
+import subprocess
+import sys
+import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.conformance.caller import Caller
@@ -22,6 +27,8 @@ def handler(event, context):
     return {"got": scope.get("got")}
 """
 VARIABLES = {"LAMBDA_TASK_ROOT": "/var/task", "_HANDLER": "handler.handler"}
+
+TIMEOUT_S = 60
 
 Up = Callable[..., Awaitable[Launched]]
 
@@ -72,3 +79,15 @@ async def start_in(launched: Launched, sandbox: Sandbox) -> Caller:
     caller = Caller(await sandbox.start(VARIABLES))
     launched.callers.append(caller)
     return await caller.ready()
+
+
+def in_a_child(code: str, *arguments: str) -> Any:
+    """Run code in a process whose mounts are its own; its last line is JSON."""
+    begin = (
+        "import json, os, sys\nfrom pathlib import Path\nfrom lambent.sandbox import namespaces, syscalls\n"
+    )
+    begin += "view = namespaces.private_mounts()\n"
+    command = [sys.executable, "-c", begin + textwrap.dedent(code), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])

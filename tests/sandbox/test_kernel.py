@@ -1,32 +1,14 @@
 """Users, ways through closed folders, links, scratch images: each kernel object by itself, in a child."""
 
 import ipaddress
-import json
 import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.sandbox.conftest import in_a_child
 
 from lambent.sandbox import capabilities, jail, network, users
 from lambent.sandbox.root import certificates
-
-TIMEOUT_S = 60
-
-
-def in_a_child(code: str, *arguments: str) -> Any:
-    """Run code in a process whose mounts are its own; its last line is JSON."""
-    begin = (
-        "import json, os, sys\nfrom pathlib import Path\nfrom lambent.sandbox import namespaces, syscalls\n"
-    )
-    begin += "view = namespaces.private_mounts()\n"
-    command = [sys.executable, "-c", begin + textwrap.dedent(code), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 def test_ids_come_from_the_folder_and_stay(tmp_path: Path) -> None:
@@ -70,7 +52,7 @@ def test_a_closed_folder_is_opened_for_what_is_needed_only(tmp_path: Path) -> No
 
 
 def test_addresses_differ_and_lie_in_one_range() -> None:
-    addresses = [network.address(index) for index in range(4000)]
+    addresses = [network.ip(index) for index in range(4000)]
     assert len(set(addresses)) == 4000
     carrier = ipaddress.ip_network("100.64.0.0/16")
     assert all(ipaddress.ip_address(address) in carrier for address in addresses)

@@ -4,10 +4,9 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pyroute2 import IPRoute
-
 from lambent.sandbox import cgroup, scratch, seccomp, spawn, syscalls
 from lambent.sandbox.base import SandboxError
+from lambent.sandbox.netlink import End, Netlink, pair
 
 NO_WALLS = "functions run as plain processes of the node's user, without walls between them"
 ALL_NAMESPACES = (
@@ -111,8 +110,8 @@ def _seccomp() -> str:
 def _network() -> str:
     def work() -> None:
         syscalls.unshare(syscalls.CLONE_NEWNET)
-        with IPRoute() as route:
-            route.link("add", ifname="a", kind="veth", peer={"ifname": "b"})
+        with Netlink() as links:
+            links.ask([pair(End("a", 2, "02:00:00:00:00:01"), End("b", 3, "02:00:00:00:00:02"))])
 
     return _in_child(work)
 

@@ -9,12 +9,11 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from pyroute2 import IPRoute
+from typing import TypeVar
 
 from lambent.sandbox import syscalls
 from lambent.sandbox.base import SandboxError
+from lambent.sandbox.netlink import End, Netlink, address, neighbour, pair, route, up
 
 # Link-local, as AWS uses it for its own services inside a function: no network beyond has this address.
 PLATFORM = "169.254.100.1"
@@ -22,10 +21,12 @@ HUB_MAC = "02:00:00:00:00:01"
 # The sandboxes' own addresses are never seen outside of the hub; this range is for carriers' inner networks.
 FIRST_ADDRESS = (100 << 24) + (64 << 16) + 1
 BACKLOG = 1024
+T = TypeVar("T")
 EVERYWHERE = ("all", "default")
+LOOPBACK, ETHERNET = 1, 2  # links in every namespace; the hub has one from 2 on for each sandbox
 
 
-def address(index: int) -> str:
+def ip(index: int) -> str:
     return socket.inet_ntoa((FIRST_ADDRESS + index).to_bytes(4, "big"))
 
 
@@ -38,44 +39,51 @@ class Network:
 
     def __init__(self, ports: tuple[int, ...]) -> None:
         self._home = _namespace()
-        self._hub = self._new(self._furnish_hub)
+        self._hub, _ = self._new(self._furnish_hub)
         self.listeners = {port: self._inside(self._hub, partial(_listen, port)) for port in ports}
-        self._route = self._inside(self._hub, IPRoute)
+        self._links = self._inside(self._hub, Netlink)
 
     def link(self, index: int) -> int:
         """A new network namespace that reaches the platform and nothing else; returns its descriptor."""
-        sandbox = self._new(lambda: None)
-        name = f"s{index}"
+        sandbox, inside = self._new(Netlink)
+        ours, own = LOOPBACK + index, ip(index)
         try:
-            peer = {"ifname": "eth0", "net_ns_fd": sandbox, "address": mac(index)}
-            self._route.link("add", ifname=name, kind="veth", address=HUB_MAC, peer=peer)
-            link = self._route.link_lookup(ifname=name)[0]
-            self._route.link("set", index=link, state="up")
-            self._route.route("add", dst=f"{address(index)}/32", oif=link, scope="link")
-            self._route.neigh("add", dst=address(index), lladdr=mac(index), ifindex=link, state="permanent")
-            self._inside(sandbox, lambda: _furnish_sandbox(index))
+            with inside:
+                ends = (
+                    End(f"s{index}", ours, HUB_MAC, up=True),
+                    End("eth0", ETHERNET, mac(index), namespace=sandbox),
+                )
+                self._links.ask([pair(*ends), route(ours, own), neighbour(ours, own, mac(index))])
+                inside.ask(
+                    [
+                        up(LOOPBACK),
+                        up(ETHERNET),
+                        address(ETHERNET, own),
+                        route(ETHERNET, PLATFORM),
+                        neighbour(ETHERNET, PLATFORM, HUB_MAC),
+                    ]
+                )
         except Exception as error:
             os.close(sandbox)
             raise SandboxError(f"the network of sandbox {index} could not be made: {error}") from error
         return sandbox
 
     def close(self) -> None:
-        self._route.close()
+        self._links.close()
         for listener in self.listeners.values():
             listener.close()
         os.close(self._hub)
         os.close(self._home)
 
-    def _new(self, furnish: Callable[[], None]) -> int:
+    def _new(self, furnish: Callable[[], T]) -> tuple[int, T]:
+        """A new namespace's descriptor, with what `furnish` made in it."""
         try:
             syscalls.unshare(syscalls.CLONE_NEWNET)
-            made = _namespace()
-            furnish()
-            return made
+            return _namespace(), furnish()
         finally:
             syscalls.setns(self._home, syscalls.CLONE_NEWNET)
 
-    def _inside(self, namespace: int, work: Callable[[], Any]) -> Any:
+    def _inside(self, namespace: int, work: Callable[[], T]) -> T:
         syscalls.setns(namespace, syscalls.CLONE_NEWNET)
         try:
             return work()
@@ -87,19 +95,8 @@ class Network:
             _sysctl(f"ipv6/conf/{which}/disable_ipv6", 1)
             _sysctl(f"ipv4/conf/{which}/rp_filter", 1)  # a sandbox speaks with its own address only
         _sysctl("ipv4/ip_forward", 0)
-        with IPRoute() as route:
-            route.link("set", index=1, state="up")
-            route.addr("add", index=1, address=PLATFORM, prefixlen=32)
-
-
-def _furnish_sandbox(index: int) -> None:
-    with IPRoute() as route:
-        link = route.link_lookup(ifname="eth0")[0]
-        route.link("set", index=1, state="up")
-        route.link("set", index=link, state="up")
-        route.addr("add", index=link, address=address(index), prefixlen=32)
-        route.route("add", dst=f"{PLATFORM}/32", oif=link, scope="link")
-        route.neigh("add", dst=PLATFORM, lladdr=HUB_MAC, ifindex=link, state="permanent")
+        with Netlink() as hub:
+            hub.ask([up(LOOPBACK), address(LOOPBACK, PLATFORM)])
 
 
 def _namespace() -> int:
