@@ -106,6 +106,51 @@ async def test_concurrent_calls_get_instances_of_their_own(
     assert shop.most <= 4
 
 
+async def test_a_queue_that_moves_grows_slowly(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
+    """Calls longer than a start take: without patience each would get an instance of its own."""
+    pool = pool_of()
+
+    async def call() -> None:
+        async with pool.instance(VERSION, urgent=False):
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(asyncio.gather(*(call() for _ in range(200))), 10)
+    assert 8 <= len(shop.made) <= 10
+
+
+async def test_a_queue_that_stands_gets_an_instance_for_each(
+    shop: Workshop, pool_of: Callable[..., Pool]
+) -> None:
+    pool, all_in, inside = pool_of(), asyncio.Event(), 0
+
+    async def call() -> None:
+        nonlocal inside
+        async with pool.instance(VERSION, urgent=False):
+            inside += 1
+            if inside == 40:
+                all_in.set()
+            await all_in.wait()
+
+    await asyncio.wait_for(asyncio.gather(*(call() for _ in range(40))), 10)
+    assert len(shop.made) == 40
+
+
+async def test_callers_on_the_wire_need_not_be_patient(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
+    pool, held = pool_of(), asyncio.Event()
+
+    async def call(urgent: bool) -> None:
+        async with pool.instance(VERSION, urgent=urgent):
+            await held.wait()
+
+    queued = [asyncio.create_task(call(False)) for _ in range(20)]
+    called = [asyncio.create_task(call(True)) for _ in range(20)]
+    async with asyncio.timeout(10):
+        while pool.census()["busy"] < 40:
+            await asyncio.sleep(0)
+    held.set()
+    await asyncio.gather(*queued, *called)
+
+
 async def test_a_burst_of_short_calls_is_served_by_few(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
     pool = pool_of()
     shop.takes_s = 0.05

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 MAX_AGE_S = 6 * 3600.0  # an instance's credentials live for twelve hours
 REAP_S = 5.0
 WAITING = 10_000  # invocations of one version that may wait for an instance
+FEW = 2  # times the starting limit: as many instances serve a queue before it is looked at whether it moves
+GROWTH_S = 1.0  # a queue that moves gets another instance so often
 
 Make = Callable[[Version, str | None], Awaitable[Instance]]
 _Shelf = tuple[FunctionKey, str, str, str, str | None]  # what an instance may serve
@@ -35,6 +37,8 @@ class _Line:
     starting: int = 0
     busy: int = 0
     retired: bool = False
+    moved_at: float = 0.0  # when a call last ended, or somebody began to wait
+    grown_at: float = 0.0  # when the queue was last given one more instance
 
     @property
     def waiting(self) -> int:
@@ -55,7 +59,8 @@ class Pool:
 
     At most `starting_limit` inits run at once, shared fairly by the versions that wait: a burst of short
     calls is served by a few warm instances, one of long calls soon has an instance each. A freed instance
-    goes to whoever waits, callers on the wire before the queue.
+    goes to whoever waits, callers on the wire before the queue. Work from the queue can wait: as long as it
+    moves, hundreds of instances would only stand in each other's way, at the processor and in the warehouse.
     """
 
     def __init__(self, make: Make, *, limit: int, starting_limit: int, idle_s: float) -> None:
@@ -70,6 +75,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reaper: asyncio.Task[None] | None = None
         self._closed = False
+        self._look_again: asyncio.TimerHandle | None = None
 
     def instance(self, version: Version, tenant: str | None = None, *, urgent: bool = True) -> "Lease":
         """An instance of this version for this tenant, for the block that it guards.
@@ -92,6 +98,7 @@ class Pool:
     def give_back(self, shelf: _Shelf, instance: Instance) -> None:
         line = self._lines[shelf]
         line.busy -= 1
+        line.moved_at = time.monotonic()
         self._give_back(shelf, line, instance)
 
     def start(self) -> None:
@@ -102,6 +109,8 @@ class Pool:
         self._closed = True
         if self._reaper is not None:
             self._reaper.cancel()
+        if self._look_again is not None:
+            self._look_again.cancel()
         for shelf, line in list(self._lines.items()):
             while place := line.next_place():
                 place.set_exception(Unavailable("The node is stopping."))
@@ -125,6 +134,8 @@ class Pool:
             raise Unavailable("The node is stopping.")
         if line.waiting >= WAITING:
             raise Throttled("FunctionInvocationRateLimitExceeded")
+        if not line.waiting:
+            line.moved_at = time.monotonic()
         place: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
         (line.urgent if urgent else line.patient).append(place)
         self._turn.append(shelf)
@@ -140,6 +151,10 @@ class Pool:
             line = self._lines.get(shelf)
             if line is None or line.waiting <= line.starting:
                 continue
+            if not self._may_grow(line):
+                self._turn.append(shelf)
+                self._look_later()
+                continue
             if self._count >= self._limit and not self._evict():
                 self._refuse(line)
                 continue
@@ -147,6 +162,24 @@ class Pool:
             self._count += 1
             line.starting += 1
             self._spawn(self._start(shelf, line))
+
+    def _may_grow(self, line: _Line) -> bool:
+        """Whether who waits in the line shall have one more instance, or can wait for those there are."""
+        if line.urgent or line.busy + line.starting < FEW * self._starting_limit:
+            return True
+        now = time.monotonic()
+        if now - line.moved_at < GROWTH_S and now - line.grown_at < GROWTH_S:
+            return False
+        line.grown_at = now
+        return True
+
+    def _look_later(self) -> None:
+        if self._look_again is None:
+            self._look_again = asyncio.get_running_loop().call_later(GROWTH_S, self._looked)
+
+    def _looked(self) -> None:
+        self._look_again = None
+        self._start_more()
 
     async def _start(self, shelf: _Shelf, line: _Line) -> None:
         try:
