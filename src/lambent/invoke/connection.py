@@ -26,6 +26,8 @@ class Connection:
         self._reply: asyncio.Future[Frame | Exit] | None = None
         self._early: Frame | None = None  # READY may come before anybody waits for it
         self._reading = True
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._loop.add_reader(self._control, self._readable)
         self._loop.add_reader(process.output, self._output_readable)
         process.exited.add_done_callback(self._ended)
@@ -53,13 +55,14 @@ class Connection:
         if self._process.exited.done():
             return self._process.exited.result()
         self._reply = self._loop.create_future()
-        timer = self._loop.call_later(timeout_s, self._time_is_up)
+        self._deadline = self._loop.time() + timeout_s
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer()
         try:
             return await self._reply
         except TimeoutError:
             return None
         finally:
-            timer.cancel()
             self._reply = None
 
     async def kill(self) -> Exit:
@@ -78,6 +81,8 @@ class Connection:
     def close(self) -> None:
         """Give both descriptors back; the process must be gone."""
         self._stop_reading()
+        if self._timer is not None:
+            self._timer.cancel()
         self._loop.remove_reader(self._process.output)
         os.close(self._process.output)
         self._control.close()
@@ -146,9 +151,20 @@ class Connection:
         except OSError:
             return False
 
-    def _time_is_up(self) -> None:
-        if self._reply is not None and not self._reply.done():
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadline, self._look_at_the_time)
+
+    def _look_at_the_time(self) -> None:
+        """A timer for every call would cost more than this one, which was set for an earlier call."""
+        self._timer = None
+        if self._reply is None or self._reply.done():
+            return
+        if self._loop.time() >= self._deadline:
             self._reply.set_exception(TimeoutError())
+        else:
+            self._set_timer()
 
     def _stop_reading(self) -> None:
         if self._reading:
