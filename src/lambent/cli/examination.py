@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from lambent.cli.node import running
 from lambent.model.limits import MIB
 from lambent.objects import seaweedfs
 from lambent.runtimes.catalog import Catalog
@@ -43,6 +44,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _warehouse(settings)
     yield _objects(settings)
     yield _disk(settings.data)
+    if run := running(settings.data):
+        yield Finding("node", State.OK, f"runs on {settings.data} at {run['url']} (pid {run['pid']})")
+        return
     yield _port("port", settings.host, settings.port, "--port")
     yield _port("warehouse port", settings.host, settings.warehouse_port, "LAMBENT_WAREHOUSE_PORT")
 

@@ -108,14 +108,20 @@ def _from_environment(environment: Mapping[str, str]) -> Node:
 
 def of_folder(data: Path) -> Node:
     """The node that runs on a data folder."""
-    run = read_run_file(data)
-    if run is None or not alive(int(run["pid"])):
+    run = running(data)
+    if run is None:
         raise Failure(
             f"no node runs on {data}: start one with `lambent up`, or name its folder with --data or"
             " LAMBENT_DATA"
         )
     pair = read_credentials(data / CREDENTIALS_FILE)
     return Node(run["url"], pair.access_key, pair.secret_key, run.get("region", DEFAULT_REGION), run=run)
+
+
+def running(data: Path) -> dict[str, Any] | None:
+    """The run file of the node that runs on a data folder; None when none does."""
+    run = read_run_file(data)
+    return run if run and alive(int(run["pid"])) else None
 
 
 def read_run_file(data: Path) -> dict[str, Any] | None:
