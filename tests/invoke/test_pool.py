@@ -119,8 +119,9 @@ async def test_a_queue_that_moves_grows_slowly(shop: Workshop, pool_of: Callable
 
 
 async def test_a_queue_that_stands_gets_an_instance_for_each(
-    shop: Workshop, pool_of: Callable[..., Pool]
+    shop: Workshop, pool_of: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("lambent.invoke.pool.GROWTH_S", 0.05)
     pool, all_in, inside = pool_of(), asyncio.Event(), 0
 
     async def call() -> None:

@@ -19,7 +19,7 @@ MAX_AGE_S = 6 * 3600.0  # an instance's credentials live for twelve hours
 REAP_S = 5.0
 WAITING = 10_000  # invocations of one version that may wait for an instance
 FEW = 2  # times the starting limit: as many instances serve a queue before it is looked at whether it moves
-GROWTH_S = 1.0  # a queue that moves gets another instance so often
+GROWTH_S = 3.0  # a queue that moves gets another instance so often; one that stood so long, as many as wait
 
 Make = Callable[[Version, str | None], Awaitable[Instance]]
 _Shelf = tuple[FunctionKey, str, str, str, str | None]  # what an instance may serve
