@@ -161,7 +161,8 @@ async def test_the_hosts_own_addresses_are_not_reached(ground: Ground) -> None:
 async def test_only_its_own_processes_are_seen(ground: Ground) -> None:
     seen = "got = [open(f'/proc/{p}/comm').read().strip() for p in os.listdir('/proc') if p.isdigit()]"
     found = (await ground.attempt(seen))["got"]
-    assert sorted(set(found)) == ["python3.11" if "python3.11" in found else found[-1], "sleep"]
+    assert "init" in found
+    assert len(set(found)) == 2  # and the process itself
 
 
 async def test_the_data_folder_is_not_there(ground: Ground) -> None:

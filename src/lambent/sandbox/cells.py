@@ -5,9 +5,10 @@ import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from lambent.sandbox import namespaces, spawn, syscalls
+from lambent.sandbox import spawn, syscalls
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.cgroup import Group, Tree
+from lambent.sandbox.namespaces import Home
 from lambent.sandbox.network import Network
 from lambent.sandbox.scratch import Image
 from lambent.sandbox.users import Users
@@ -77,6 +78,7 @@ class Cells:
     users: Users
     tree: Tree
     network: Network
+    home: Home
     limit: int
     cells: dict[int, Cell] = field(default_factory=dict)
     _inits: dict[int, Cell | None] = field(default_factory=dict)  # by pid; None: of an unused shell
@@ -116,7 +118,7 @@ class Cells:
         if cell.run is not None or cell.on_gone is not None:
             raise SandboxError(f"sandbox {cell.number} has a process already, or is being destroyed")
         if not cell.init_lives:
-            cell.shell.init = self._init(cell.shell.zygote, cell.shell.place, cell.shell.group)
+            cell.shell.init = self._init(cell.shell.zygote, cell.shell.place)
             self._inits[cell.shell.init.pid] = cell
             cell.init_lives = True
         shell = cell.shell
@@ -222,7 +224,7 @@ class Cells:
         place = self._places.pop() if self._places else self._place()
         self._groups += 1
         group = self.tree.make(str(self._groups))
-        init = self._init(zygote, place, group)
+        init = self._init(zygote, place)
         self._inits[init.pid] = None
         return Shell(zygote, place, group, init)
 
@@ -232,5 +234,5 @@ class Cells:
         self._made += 1
         return Place(self._made, self.users.sandbox(self._made), self.network.link(self._made))
 
-    def _init(self, zygote: Zygote, place: Place, group: Group) -> spawn.Starting:
-        return namespaces.start_init(zygote.namespace, place.network, group.doors, self.users.init)
+    def _init(self, zygote: Zygote, place: Place) -> spawn.Starting:
+        return self.home.start_init(zygote.namespace, place.network)

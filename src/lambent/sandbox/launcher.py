@@ -16,7 +16,7 @@ from lambent.model.interpreter import Interpreter
 from lambent.sandbox import cgroup, programs, root, spawn, syscalls, wire
 from lambent.sandbox.base import Program, SandboxError
 from lambent.sandbox.cells import Cells
-from lambent.sandbox.namespaces import private_mounts
+from lambent.sandbox.namespaces import Home, private_mounts
 from lambent.sandbox.network import PLATFORM, Network
 from lambent.sandbox.programs import Programs
 from lambent.sandbox.requests import Requests
@@ -73,7 +73,8 @@ class Launcher:
         self.tree.prepare()
         self.network = Network(config.ports)
         self.scratch = Scratch(self.own / "tmp")
-        self.cells = Cells(self.users, self.tree, self.network, config.max_sandboxes)
+        self.home = Home()
+        self.cells = Cells(self.users, self.tree, self.network, self.home, config.max_sandboxes)
         self.zygotes = Zygotes(self.own, self._files)
         self.zygotes.on_start = lambda zygote: self._watch(zygote.socket, lambda: self._on_zygote(zygote))
         paths = (*config.paths, *(interpreter.prefix for interpreter in config.interpreters))
@@ -125,6 +126,7 @@ class Launcher:
         """End everything that was made, in the order in which it hangs together."""
         self._stop_children()
         self.network.close()
+        self.home.close()
         for cell in self.cells.cells.values():
             if cell.image is not None:
                 self._later(cell.image.remove)

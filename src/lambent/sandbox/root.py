@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from lambent.sandbox import syscalls
+from lambent.sandbox import init, syscalls
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.users import Users
 
@@ -55,11 +55,12 @@ ARCHIVES = (*ZYGOTE, "sandbox/archive", "sandbox/base", "model/__init__", "model
 
 
 def system_files(users: Users, sandboxes: int) -> dict[str, bytes]:
-    """What lies in /etc, by place. Every sandbox's user has a name, for those who ask for it."""
+    """The init and what lies in /etc, by place. Every sandbox's user has a name, for those who ask."""
     people = [("root", 0), *((f"sbx_user{index}", users.sandbox(index)) for index in range(1, sandboxes + 1))]
     passwd = "".join(f"{name}:x:{uid}:{uid}::/tmp:/bin/sh\n" for name, uid in people)
     group = "".join(f"{name}:x:{uid}:\n" for name, uid in people)
     return {
+        init.PLACE: init.program(users.init),
         "/etc/passwd": passwd.encode(),
         "/etc/group": group.encode(),
         "/etc/hosts": b"127.0.0.1 localhost\n",
@@ -103,6 +104,7 @@ def grow(root: Path, binds: Sequence[tuple[Path, str]], files: dict[str, bytes])
         file = root / place.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
+    (root / init.PLACE.lstrip("/")).chmod(0o755)
     index_libraries(root)
     syscalls.mount("", str(root), "", syscalls.MS_REMOUNT | syscalls.MS_BIND | 1 | syscalls.MS_NOSUID)
 

@@ -27,13 +27,7 @@ LAUNCHER = 3  # the launcher's socket in a zygote, the control socket in a proce
 OPEN_MAX = 256  # more descriptors than a zygote ever has
 FILES = 1024  # AWS's limit of open files
 SET_UP_FAILED = 125
-SANDBOX = (
-    syscalls.CLONE_NEWNS
-    | syscalls.CLONE_NEWIPC
-    | syscalls.CLONE_NEWUTS
-    | syscalls.CLONE_NEWNET
-    | syscalls.CLONE_NEWCGROUP
-)
+SANDBOX = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET
 PLACES = {"code": "/var/task", "layers": "/opt", "tmp": "/tmp"}
 OUT_OF_MEMORY_SCORE = "1000"  # the machine's memory ends with an instance, not with the node
 
@@ -129,6 +123,7 @@ def enter(given: Descriptors, uid: int) -> None:
     """Join the control groups first, so that all that follows is counted, then the namespaces."""
     for group in given.get("group", ()):
         os.write(group, b"0")
+    syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     syscalls.setns(given["init"][0], SANDBOX)
     with open("/proc/self/oom_score_adj", "w") as score:
         score.write(OUT_OF_MEMORY_SCORE)
