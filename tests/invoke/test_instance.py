@@ -35,7 +35,9 @@ class Bench:
 
     async def call(self, event: Any = None, *, raw: bytes | None = None) -> Outcome:
         payload = json.dumps(event).encode() if raw is None else raw
-        request = Invocation(request_id=str(uuid.uuid4()), target=Target(KEY), payload=payload, wants_tail=True)
+        request = Invocation(
+            request_id=str(uuid.uuid4()), target=Target(KEY), payload=payload, wants_tail=True
+        )
         return await self.instance.run(request)
 
 
