@@ -34,8 +34,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave the node up, and say how to reach it")
     keep = parser.parse_args().keep
-    say("cutting a year of flights into 365 files (once)")
-    days = year.days(year.cache_folder())
+    folder = year.cache_folder()
+    if not year.is_cut(folder):
+        say(f"downloading a year of flights and cutting it into {year.DAYS} files, in {folder}")
+    days = year.days(folder)
     with started(keep=keep) as node:
         result = run(node, days)
         if keep:

@@ -39,9 +39,13 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "lambent" / "flights"
 
 
+def is_cut(folder: Path) -> bool:
+    return (folder / "complete").exists()
+
+
 def days(folder: Path) -> list[Day]:
     """The year's files, in order. Downloads and cuts them when `folder` does not hold them yet."""
-    if not (folder / "complete").exists():
+    if not is_cut(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _cut(_download(), folder)
         (folder / "complete").touch()

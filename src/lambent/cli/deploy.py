@@ -99,7 +99,8 @@ def command(
         timeout_s=timeout,
         environment=dict(variables),
     )
-    steps.done("bundle", f"{path}: {bundle.files} files, {size(len(bundle.zip))} zipped")
+    files = "1 file" if bundle.files == 1 else f"{bundle.files} files"
+    steps.done("bundle", f"{path}: {files}, {size(len(bundle.zip))} zipped")
     if old is None:
         role = deployment.ensure_role(node.client("iam"))
         steps.done("role", role.rsplit("/", 1)[1])

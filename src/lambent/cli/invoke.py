@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lambent.cli.failure import FUNCTION_FAILED
+from lambent.cli.logs import readable
 from lambent.cli.node import data_option, find, json_option
 from lambent.cli.output import print_json
 
@@ -95,7 +96,7 @@ def _print(answer: dict[str, Any], as_json: bool) -> None:
     click.echo(body.decode(errors="replace"))
     sys.stdout.flush()
     if failed:
-        click.echo(log, err=True, nl=False)
+        click.echo(readable(log), err=True, nl=False)
     click.echo(click.style(summary(took, failed), fg="red" if failed else None, dim=not failed), err=True)
 
 

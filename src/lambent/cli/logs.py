@@ -52,7 +52,12 @@ def command(name: str, follow: bool, since: float | None, data: Path | None, as_
 
 def line(event: dict[str, Any]) -> str:
     at = datetime.fromtimestamp(event["timestamp"] / 1000).strftime("%H:%M:%S.%f")[:-3]
-    return f"{click.style(at, dim=True)} {event['message'].rstrip()}"
+    return f"{click.style(at, dim=True)} {readable(event['message'].rstrip())}"
+
+
+def readable(message: str) -> str:
+    """AWS parts the lines of one event, such as a traceback, with carriage returns."""
+    return message.replace("\r", "\n")
 
 
 def _exists(logs: Any, group: str) -> bool:
