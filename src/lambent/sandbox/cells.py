@@ -14,7 +14,7 @@ from lambent.sandbox.scratch import Image
 from lambent.sandbox.users import Users
 from lambent.sandbox.zygotes import Zygote
 
-READY = 4  # sandboxes without code that wait for one, for each zygote
+READY = 8  # sandboxes without code that wait for one, for each zygote
 
 
 @dataclass(slots=True)

@@ -172,7 +172,11 @@ def _mounts(text: str) -> dict[str, Path]:
 def _write(file: Path | None, value: object) -> None:
     if file is not None:
         with contextlib.suppress(FileNotFoundError):  # a controller or a knob that this kernel lacks
-            file.write_text(str(value))
+            descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                os.write(descriptor, str(value).encode())
+            finally:
+                os.close(descriptor)
 
 
 def _read_number(file: Path | None) -> int:

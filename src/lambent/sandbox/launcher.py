@@ -1,5 +1,6 @@
 """The privileged process: makes sandboxes and runs programs for a node that it trusts with nothing else."""
 
+import gc
 import os
 import selectors
 import shutil
@@ -105,6 +106,7 @@ class Launcher:
             self._node = self._start_node().wait()
             self._theirs.close()
             self._greet()
+            gc.freeze()  # all this stays: collections need not look at it
             busy = True
             while self._status is None:
                 events = self._selector.select(0 if busy else None)

@@ -26,7 +26,7 @@ AUTOCLEAR, DIRECT_IO = 4, 16
 LOOP_MAJOR = 7
 ATTEMPTS = 50  # others take free loop devices at the same time
 METADATA_MB = 16  # what ext4 needs for itself on top of the size that was asked for, and a 32nd of that size
-POOLED = 4  # ready images of a size
+POOLED = 8  # ready images of a size
 MKFS_TIMEOUT_S = 60
 
 MKFS = "mkfs.ext4"

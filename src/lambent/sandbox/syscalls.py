@@ -54,6 +54,7 @@ CAPABILITY_VERSION_3 = 0x20080522
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CMD_CREATE = 0, 1, 6
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 # A clone must not let go of the interpreter's lock: the child comes back with it held, as it has to be.
 _holding = ctypes.PyDLL(None, use_errno=True)
 
@@ -148,8 +149,7 @@ def pidfd_open(pid: int) -> int:
 
 
 def prctl(option: int, *arguments: int) -> int:
-    values = [ctypes.c_ulong(a) for a in (*arguments, 0, 0, 0, 0)[:4]]
-    return _checked(_libc.prctl(option, *values), "prctl")
+    return _checked(_libc.prctl(option, *(*arguments, 0, 0, 0, 0)[:4]), "prctl")
 
 
 def sethostname(name: str) -> None:
@@ -157,8 +157,10 @@ def sethostname(name: str) -> None:
     _checked(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), "sethostname")
 
 
-def drop_bounding_set() -> None:
+def drop_exec_gains() -> None:
     """Give up for good what exec could give back; the own capabilities stay until `drop_capabilities`."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     for capability in range(64):
         try:
             prctl(PR_CAPBSET_DROP, capability)
@@ -166,10 +168,12 @@ def drop_bounding_set() -> None:
             return
 
 
+_OWN = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
+_NONE = ctypes.create_string_buffer(bytes(24))
+
+
 def drop_capabilities() -> None:
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
-    header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
-    call("capset", header, ctypes.create_string_buffer(bytes(24)))
+    call("capset", _OWN, _NONE)
 
 
 def die_with_parent(signal: int = 9) -> None:

@@ -135,14 +135,10 @@ def enter(given: Descriptors, uid: int) -> None:
 
 def confine(uid: int, filter_program: bytes) -> None:
     """Give up users, capabilities and system calls, in the order in which each step is still allowed."""
-    os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     syscalls.die_with_parent()  # a change of uid clears it, and the dumpable flag that /proc/self needs
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     syscalls.drop_capabilities()
     seccomp.install(filter_program)
 
@@ -204,10 +200,18 @@ def preload(modules: list[str]) -> None:
             print(f"lambent: {name} could not be preloaded: {error!r}", file=sys.stderr)
 
 
+def limit() -> None:
+    """What processes inherit need not be done in each: they copy every page that they touch."""
+    syscalls.drop_exec_gains()
+    os.setgroups([])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main(kind: str, libraries: str, bootstrap: str, *modules: str) -> None:
     """The child of the launcher: `modules` are to be preloaded."""
     syscalls.die_with_parent()
-    syscalls.drop_bounding_set()
+    limit()
     sys.path[:] = [p for p in sys.path if p.startswith(sys.prefix)]
     sys.path.append(libraries)
     preload(list(modules))
