@@ -32,7 +32,7 @@ from lambent.faces.packages import PackageDownloads
 from lambent.faces.router import Router
 from lambent.faces.server import Server
 from lambent.faces.signature import Verifier
-from lambent.folder import CannotStart, write_run_file
+from lambent.folder import CERTIFICATES_FILE, CannotStart, write_run_file
 from lambent.invoke.admission import Admission
 from lambent.invoke.environment import Surroundings
 from lambent.invoke.instance import TIMED_OUT
@@ -274,7 +274,12 @@ async def serve(launch: Launch, host: Host, tell: Callable[[str], None]) -> None
         "url": node.url,
         "region": node.settings.region,
         "isolation": host.isolation,
-        "warehouse": {"host": node.settings.host, "port": node.warehouse_port, "database": DATABASE},
+        "warehouse": {
+            "host": node.settings.host,
+            "port": node.warehouse_port,
+            "database": DATABASE,
+            "certificates": str(node.settings.data / CERTIFICATES_FILE),
+        },
         "started_at": time.time(),
     }
     gc.collect()

@@ -10,6 +10,7 @@ from typing import Any
 RUN_FILE = "node.json"
 LOCK_FILE = "lock"
 CREDENTIALS_FILE = "credentials"
+CERTIFICATES_FILE = "certificates.pem"  # what the machine trusts, and the platform's own authority
 
 
 class CannotStart(Exception):
@@ -30,6 +31,7 @@ class DataFolder:
             path.mkdir(parents=True, exist_ok=True, mode=0o755)
             (path / "code").mkdir(exist_ok=True, mode=0o755)
             (path / "state").mkdir(exist_ok=True, mode=0o700)
+            (path / "keys").mkdir(exist_ok=True, mode=0o700)
             lock = os.open(path / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise CannotStart(
@@ -50,16 +52,27 @@ class DataFolder:
         return self.path / CREDENTIALS_FILE
 
     @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
     def state(self) -> Path:
         return self.path / "state"
 
     def give_to(self, owner: int) -> None:
-        """The state, and a run file to fill in, belong to the node's own user."""
+        """Let the node's own user write its state and the run file, and read the keys.
+
+        What root has made lies in a folder that the node cannot change: it plants no link for the next start.
+        """
         path = self.path / RUN_FILE
         path.touch(mode=0o644)
-        if os.geteuid() == 0:
-            for place in (path, self.state, *self.state.rglob("*")):
-                os.lchown(place, owner, owner)
+        if os.geteuid() == owner:
+            return
+        for place in (path, self.state):
+            os.chown(place, owner, owner)
+        for place in (self.keys, *self.keys.rglob("*")):
+            os.chown(place, -1, owner)
+            place.chmod(0o750 if place.is_dir() else 0o640)
 
     def release(self) -> None:
         (self.path / RUN_FILE).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import lambent
 from lambent import app
-from lambent.folder import CannotStart, DataFolder
+from lambent.folder import CERTIFICATES_FILE, CannotStart, DataFolder
 from lambent.objects import seaweedfs
 from lambent.objects.place import Place
 from lambent.runtimes import libraries, shelf
@@ -132,8 +132,8 @@ def _programs(settings: Settings, tell: Tell) -> tuple[Program, ...]:
 
 def _certificates(settings: Settings) -> Path:
     """A copy, for functions, of the bundle with the platform's own authority."""
-    made = tls.load_or_create(settings.data / "state" / "tls", {settings.host, PLATFORM} - {"0.0.0.0", "::"})
-    bundle = settings.data / "certificates.pem"
+    made = tls.load_or_create(settings.data / "keys" / "tls", {settings.host, PLATFORM} - {"0.0.0.0", "::"})
+    bundle = settings.data / CERTIFICATES_FILE
     shutil.copyfile(made.bundle, bundle)
     bundle.chmod(0o644)
     return bundle

@@ -80,6 +80,7 @@ class Node:
             "REDSHIFT_DATABASE": place["database"],
             "REDSHIFT_USER": self.access_key,
             "REDSHIFT_PASSWORD": self.secret_key,
+            "SSL_CERT_FILE": place["certificates"],
         }
 
 

@@ -11,7 +11,7 @@ from lambent.objects.signing import Endpoint
 
 HOST = "127.0.0.1"
 SERVERS = ("s3", "filer", "master", "volume", "admin")  # each has an HTTP and a gRPC port
-PATH = Path("state", "seaweedfs.json")
+PATH = Path("keys", "seaweedfs.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,5 +155,7 @@ def _bundle(folder: Path, authority: x509.Certificate) -> Path:
     """A file with what the machine trusts (or botocore's list where the machine has none) and ours."""
     trusted = Path(ssl.get_default_verify_paths().cafile or where())
     path = folder / "bundle.pem"
-    _write(path, trusted.read_bytes() + b"\n" + authority.public_bytes(serialization.Encoding.PEM), 0o644)
+    wanted = trusted.read_bytes() + b"\n" + authority.public_bytes(serialization.Encoding.PEM)
+    if not path.exists() or path.read_bytes() != wanted:
+        _write(path, wanted, 0o644)
     return path

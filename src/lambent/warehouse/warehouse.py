@@ -37,7 +37,7 @@ class Warehouse:
     async def serve(self, listeners: Sequence[socket.socket]) -> None:
         """Answer on these listening sockets; the certificate is for their addresses."""
         names = {self._settings.host, *(listener.getsockname()[0] for listener in listeners)}
-        self._tls = tls.load_or_create(self._settings.data / "state" / "tls", names - {"0.0.0.0", "::"})
+        self._tls = tls.load_or_create(self._settings.data / "keys" / "tls", names - {"0.0.0.0", "::"})
         self._server = Server(self._cluster, self._accounts, self._loader, self._tls, self._check_password)
         self._server.listen(listeners)
 
