@@ -143,8 +143,9 @@ def wait_for_port(process: "subprocess.Popen[bytes]", port: int) -> bool:
 def _wait(process: "subprocess.Popen[bytes]", data: Path, port: int, log: Path) -> None:
     deadline = time.monotonic() + START_S
     if wait_for_port(process, port):
-        while time.monotonic() < deadline and not (data / "node.json").exists():
+        run_file = data / "node.json"  # empty until the node is ready
+        while time.monotonic() < deadline:
+            if run_file.exists() and run_file.stat().st_size:
+                return
             time.sleep(0.05)
-        if (data / "node.json").exists():
-            return
     raise RuntimeError(f"the node did not start:\n{log.read_text(errors='replace')}")
