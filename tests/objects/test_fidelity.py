@@ -584,3 +584,14 @@ def test_a_client_that_hangs_up_in_the_middle_leaves_the_old_object(
     connection.close()
     s3.put_object(Bucket=bucket, Key="other", Body=b"the store goes on")
     assert body_of(s3, bucket, "k") == b"old"
+
+
+def test_a_bucket_costs_little(s3: Any, bucket: str) -> None:
+    """Left to itself SeaweedFS has no room for the hundredth one."""
+    names = [f"{bucket}-{number}" for number in range(150)]
+    for name in names:
+        s3.create_bucket(Bucket=name)
+        s3.put_object(Bucket=name, Key="k", Body=b"x")
+    for name in names:
+        s3.delete_object(Bucket=name, Key="k")
+        s3.delete_bucket(Bucket=name)

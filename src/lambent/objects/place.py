@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import secrets
 import socket
 from dataclasses import asdict, dataclass, replace
@@ -11,6 +12,8 @@ from lambent.objects.signing import Endpoint
 
 HOST = "127.0.0.1"
 SERVERS = ("s3", "filer", "master", "volume", "admin")  # each has an HTTP and a gRPC port
+PORTS = range(12_000, 22_000)  # below those that the kernel hands out, with their second ones as well
+GRPC_OFFSET = 10_000
 PATH = Path("keys", "seaweedfs.json")
 
 
@@ -67,11 +70,11 @@ def _is_free(port: int) -> bool:
 
 
 def _free_ports() -> tuple[int, ...]:
-    probes = [socket.socket() for _ in range(2 * len(SERVERS))]
-    try:
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return tuple(probe.getsockname()[1] for probe in probes)
-    finally:
-        for probe in probes:
-            probe.close()
+    """A pair for each server, the second by GRPC_OFFSET higher as SeaweedFS takes for granted in places."""
+    found: list[int] = []
+    while len(found) < 2 * len(SERVERS):
+        port = random.choice(PORTS)
+        pair = (port, port + GRPC_OFFSET)
+        if port not in found and all(map(_is_free, pair)):
+            found += pair
+    return tuple(found)

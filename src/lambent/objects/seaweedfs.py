@@ -27,6 +27,8 @@ START_TIMEOUT_S = 30.0
 LOOK_AGAIN_S = 0.02
 STARTS = 3  # in START_WINDOW_S; a store that falls over at once is not started for ever
 START_WINDOW_S = 60.0
+# Left to itself it takes seven volumes for each bucket out of as many as fit the disk: 85 buckets on 78 GB.
+VOLUME_MB, VOLUMES, VOLUMES_PER_BUCKET = 1024, 10_000, 2
 MEMORY_LIMIT = "192MiB"  # a soft limit of its garbage collector; without it it grew to 625 MB
 # Without it SeaweedFS does not fsync what it answers for.
 DURABLE = {"version": 1, "locations": [{"locationPrefix": "/buckets/", "fsync": True}]}
@@ -54,6 +56,8 @@ def program(settings: Settings, place: Place) -> Program | None:
         f"-ip={HOST}",
         f"-ip.bind={HOST}",
         "-master.telemetry=false",
+        f"-master.volumeSizeLimitMB={VOLUME_MB}",
+        f"-volume.max={VOLUMES}",
         "-admin.ui=false",
         "-webdav=false",
         "-s3.port.iceberg=0",
@@ -66,6 +70,7 @@ def program(settings: Settings, place: Place) -> Program | None:
         "HOME": str(folder),
         "GOMEMLIMIT": MEMORY_LIMIT,
         "GOGC": "50",
+        "WEED_MASTER_VOLUME_GROWTH_COPY_1": str(VOLUMES_PER_BUCKET),
         "AWS_ACCESS_KEY_ID": place.access_key,  # the one key that opens it
         "AWS_SECRET_ACCESS_KEY": place.secret_key,
         "WEED_JWT_SIGNING_KEY": place.signing_key,
