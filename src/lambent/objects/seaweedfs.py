@@ -27,7 +27,7 @@ START_TIMEOUT_S = 30.0
 LOOK_AGAIN_S = 0.02
 STARTS = 3  # in START_WINDOW_S; a store that falls over at once is not started for ever
 START_WINDOW_S = 60.0
-# Left to itself it takes seven volumes for each bucket out of as many as fit the disk: 85 buckets on 78 GB.
+# Left to itself it takes seven volumes for each bucket, out of as many as fit the disk: room for few buckets.
 VOLUME_MB, VOLUMES, VOLUMES_PER_BUCKET = 1024, 10_000, 2
 MEMORY_LIMIT = "192MiB"  # a soft limit of its garbage collector; without it it grew to 625 MB
 # Without it SeaweedFS does not fsync what it answers for.

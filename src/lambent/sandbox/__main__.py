@@ -1,6 +1,6 @@
 """The launcher as a program of its own: `python -m lambent.sandbox DESCRIPTOR`, where its configuration is.
 
-It starts from nothing, so that the one process that keeps root holds no secret and forks little memory.
+It starts from nothing: the process that keeps root holds no account's key, and forks little memory.
 """
 
 import os

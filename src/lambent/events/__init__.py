@@ -1,1 +1,0 @@
-"""What starts an invocation besides a caller."""
