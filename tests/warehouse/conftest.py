@@ -6,7 +6,6 @@ import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
 import warnings
@@ -19,57 +18,17 @@ import psycopg
 import pytest
 import redshift_connector
 import uvloop
+from tests.plain_child import PlainChild
 
 from lambent.model.identity import Principal, PrincipalKind
 from lambent.objects.errors import S3Error, access_denied
-from lambent.sandbox.base import Exit, Program
+from lambent.sandbox.base import Program
 from lambent.settings import Settings
 from lambent.warehouse.cluster import POSTGRES, programs
 from lambent.warehouse.warehouse import Warehouse
 
 NOBODY = 65534
 T = TypeVar("T")
-
-
-class PlainChild:
-    """A child of the test's own process, under another uid where the test runs as root."""
-
-    def __init__(self, program: Program, log: Path) -> None:
-        user = NOBODY if os.geteuid() == 0 else None
-        program.folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        if user is not None:
-            os.chown(program.folder, user, os.getegid())
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                program.argv,
-                cwd=program.folder,
-                env=dict(program.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                user=user,
-                group=user,
-                extra_groups=[] if user else None,
-            )
-        self._stop_signal = program.stop_signal
-        self.pid = self._process.pid
-        self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
-        self._descriptor = os.pidfd_open(self.pid)
-        asyncio.get_running_loop().add_reader(self._descriptor, self._ended)
-
-    def _ended(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._descriptor)
-        os.close(self._descriptor)
-        status = self._process.wait()
-        self.exited.set_result(Exit(status) if status >= 0 else Exit(None, -status))
-
-    async def stop(self, grace_s: float = 10.0) -> Exit:
-        if not self.exited.done():
-            self._process.send_signal(self._stop_signal)
-        await asyncio.wait({self.exited}, timeout=grace_s)
-        if not self.exited.done():
-            self._process.kill()
-        return await asyncio.wait_for(asyncio.shield(self.exited), 10)
 
 
 class PlainHost:
@@ -84,7 +43,9 @@ class PlainHost:
         if program == POSTGRES:
             # The tests kill processes, not the machine, and make a database each: the disk may be lazy.
             given = replace(given, argv=(*given.argv, "-c", "fsync=off"))
-        child = PlainChild(given, given.folder.parent / f"{program}.log")
+        child = PlainChild(
+            given, given.folder.parent / f"{program}.log", NOBODY if os.geteuid() == 0 else None
+        )
         self.children.append(child)
         return child
 
