@@ -1,5 +1,6 @@
 """An instance over a real process: what callers, the log and the bill get, whatever the handler does."""
 
+import asyncio
 import json
 import sys
 import uuid
@@ -167,8 +168,8 @@ async def test_an_init_that_takes_too_long_is_tried_again_in_the_call(
     assert any("Phase: init\tStatus: timeout" in line for line in bench.log)
 
 
-async def test_a_gigabyte_of_output_is_cut_and_said(make: Make) -> None:
-    source = "def f(event, context):\n    for _ in range(1000): print('x' * 1_000_000)\n    return 'done'\n"
+async def test_output_beyond_measure_is_cut_and_said(make: Make) -> None:
+    source = "def f(event, context):\n    for _ in range(100): print('x' * 1_000_000)\n    return 'done'\n"
     bench = await make(source, timeout_s=100)
     outcome = await bench.call()
     assert json.loads(outcome.payload) == "done"
@@ -226,3 +227,19 @@ def f(event, context):
     forged = await bench.call(1)
     assert forged.error_type == "Runtime.ExitError"
     assert json.loads((await bench.call()).payload) == "well"
+
+
+async def test_who_prints_too_fast_waits_and_the_node_does_not(make: Make) -> None:
+    """Nine mebibytes, of which the first is a burst and the others take a quarter of a second."""
+    bench = await make("def f(event, context):\n    for _ in range(144): print('x' * 65535)\n")
+    outcome = await bench.call()
+    assert outcome.error_type is None
+    assert outcome.duration_ms > 200
+    assert len([line for line in bench.log if line.startswith("x")]) == 144
+
+
+async def test_what_prints_without_end_holds_up_no_answer(make: Make) -> None:
+    bench = await make("import subprocess\ndef f(event, context):\n    subprocess.Popen(['yes'])\n")
+    async with asyncio.timeout(30):
+        for _ in range(3):
+            assert (await bench.call()).error_type is None

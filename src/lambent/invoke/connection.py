@@ -4,12 +4,15 @@ import asyncio
 import os
 from collections.abc import Callable
 
+from lambent.invoke.flow import Flow
 from lambent.invoke.frames import BadFrame, Decoder, Frame
 from lambent.sandbox.base import Exit, Process
 
 # One for all connections, because each read is used up before the next: a fresh buffer of this size for
 # every read would cost more than the read.
 _BUFFER = memoryview(bytearray(256 * 1024))
+_CHUNK = _BUFFER[: 16 * 1024]  # of output: lines cost more than bytes, and the loop is not to stall
+PIPE_BYTES = 64 * 1024  # what a pipe holds unless the process has made it larger
 EOF_GRACE_S = 0.2  # between a closed socket and the exit that explains it
 
 
@@ -28,6 +31,8 @@ class Connection:
         self._reading = True
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._flow = Flow()
+        self._pause: asyncio.TimerHandle | None = None  # while the process prints too fast
         self._loop.add_reader(self._control, self._readable)
         self._loop.add_reader(process.output, self._output_readable)
         process.exited.add_done_callback(self._ended)
@@ -74,15 +79,21 @@ class Connection:
         return self._process.memory_peak_mb()
 
     def drain_output(self) -> None:
-        """Take what was printed before the answer: it is in the pipe already."""
-        while self._read_output():
-            pass
+        """Take what was printed before the answer: it is in the pipe already.
+
+        No more than that, because something may go on printing.
+        """
+        left = PIPE_BYTES
+        while left > 0 and (count := self._read_output()):
+            left -= count
 
     def close(self) -> None:
         """Give both descriptors back; the process must be gone."""
         self._stop_reading()
         if self._timer is not None:
             self._timer.cancel()
+        if self._pause is not None:
+            self._pause.cancel()
         self._loop.remove_reader(self._process.output)
         os.close(self._process.output)
         self._control.close()
@@ -127,15 +138,29 @@ class Connection:
         if self._read_output() is None:
             self._loop.remove_reader(self._process.output)
 
-    def _read_output(self) -> bool | None:
-        """True when something came, False when there is nothing now, None at the end."""
+    def _read_output(self) -> int | None:
+        """How much came: 0 when there is nothing now, None at the end."""
         try:
-            count = os.readv(self._process.output, [_BUFFER])
+            count = os.readv(self._process.output, [_CHUNK])
         except BlockingIOError:
-            return False
-        if count:
-            self._on_output(bytes(_BUFFER[:count]))
-        return bool(count) or None
+            return 0
+        if not count:
+            return None
+        data = bytes(_CHUNK[:count])
+        self._on_output(data)
+        if pause_s := self._flow.pause_s(data, self._loop.time()):
+            self._pause_output(pause_s)
+        return count
+
+    def _pause_output(self, pause_s: float) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+        self._loop.remove_reader(self._process.output)
+        self._pause = self._loop.call_later(pause_s, self._resume_output)
+
+    def _resume_output(self) -> None:
+        self._pause = None
+        self._loop.add_reader(self._process.output, self._output_readable)
 
     def _ended(self, exited: "asyncio.Future[Exit]") -> None:
         while self._reading and self._has_more():

@@ -1,14 +1,17 @@
 """The log of one instance: its output cut into lines, the platform's own lines between them."""
 
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
+from itertools import accumulate
 
 from lambent.model.limits import LOG_BYTES_PER_INVOCATION, LOG_EVENT_BYTES, LOG_TAIL_BYTES
 from lambent.records.report import dropped_line
 
 Events = list[tuple[int, str]]  # (milliseconds since the epoch, message)
 
+LINE_BYTES = 26  # what each counts besides its text, as CloudWatch counts log events
 FLUSH_EVENTS = 1000
 TAIL_LINES = LOG_TAIL_BYTES // 2  # no shorter lines than one character and its end
 FLUSH_MS = 500  # a long run's lines can be followed while it runs
@@ -42,19 +45,19 @@ class Transcript:
         """Output as it came from the pipe."""
         now_ms = int(time.time() * 1000)
         *lines, partial = (self._partial + data).split(b"\n")
+        while len(partial) > LOG_EVENT_BYTES:
+            lines.append(partial[:LOG_EVENT_BYTES])
+            partial = partial[LOG_EVENT_BYTES:]
         self._partial = partial
-        for line in lines:
-            self._say(now_ms, line)
-        while len(self._partial) > LOG_EVENT_BYTES:
-            self._say(now_ms, self._partial[:LOG_EVENT_BYTES])
-            self._partial = self._partial[LOG_EVENT_BYTES:]
+        if lines:
+            self._say(now_ms, lines)
         if self._events and (len(self._events) > FLUSH_EVENTS or now_ms - self._events[0][0] > FLUSH_MS):
             self.flush()
 
     def end(self) -> None:
         """What was printed without a newline is a line too, and what was dropped is said."""
         if self._partial:
-            self._say(int(time.time() * 1000), self._partial)
+            self._say(int(time.time() * 1000), [self._partial])
             self._partial = b""
         if self._dropped:
             self.add(dropped_line(self._dropped, f"over {LOG_BYTES_PER_INVOCATION} bytes in one invocation"))
@@ -73,11 +76,12 @@ class Transcript:
             room -= len(kept[0])
         return "".join(kept).encode()[-LOG_TAIL_BYTES:]
 
-    def _say(self, now_ms: int, line: bytes) -> None:
-        self._room -= len(line) + 1
-        if self._room < 0:
-            self._dropped += 1
-            return
-        text = line.decode(errors="replace") + "\n"
-        self._events.append((now_ms, text))
-        self._said.append(text)
+    def _say(self, now_ms: int, lines: list[bytes]) -> None:
+        """Lines of the process, as many as there is room for. Floods come by here: no step for each line."""
+        sizes = [0, *accumulate(len(line) + LINE_BYTES for line in lines)]
+        kept = bisect_right(sizes, self._room) - 1 if self._room > 0 else 0
+        self._room -= sizes[-1]
+        self._dropped += len(lines) - kept
+        texts = [line.decode(errors="replace") + "\n" for line in lines[:kept]]
+        self._events += [(now_ms, text) for text in texts]
+        self._said += texts
