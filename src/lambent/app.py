@@ -247,7 +247,7 @@ class Node:
         return {
             "version": __version__,
             "isolation": self.host.isolation,
-            "runtimes": list(self.catalog.interpreters),
+            "runtimes": list(self.catalog.runtimes),
             "default_runtime": f"python3.{sys.version_info.minor}",
         }
 

@@ -94,7 +94,7 @@ def _launch(launch: app.Launch, folder: DataFolder, programs: tuple[Program, ...
         input=_passed(pickle.dumps(launch)),
         environment={**environment, "HOME": str(folder.state)},
         paths=(Path(sys.prefix), Path(sys.base_prefix), package.parent, shelf.cache_folder()),
-        interpreters=tuple(map(launch.catalog.get, launch.catalog.interpreters)),
+        interpreters=tuple(map(launch.catalog.get, launch.catalog.runtimes)),
         programs=programs,
         ports=(app.ENDPOINT_DOOR, app.WAREHOUSE_DOOR),
         certificates=bundle,

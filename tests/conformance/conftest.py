@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.caller import Caller
-from tests.sandbox.launched import Config, whole_host
+from tests.sandbox.launched import Config, this_interpreter, whole_host
 
 from lambent.model.interpreter import Interpreter
+from lambent.runtimes import executables
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import Host, Program, Sandbox, SandboxSpec
 from lambent.sandbox.process import ProcessHost
 
+EXECUTABLES = executables.find()
 # What the suite's programs do: one serves until it is told to stop, one runs to its end.
 SERVE = "cd $0 && id -u > uid && mkfifo door && trap 'exit 7' INT && touch up && read line < door"
 ONCE = "cd $0 && touch done"
@@ -32,7 +34,8 @@ async def process_host(data: Path) -> Host:
 
 
 async def namespaces_host(data: Path) -> Host:
-    return await whole_host(data, Config(programs=programs(data)))
+    interpreters = (this_interpreter(), *EXECUTABLES.values())
+    return await whole_host(data, Config(programs=programs(data), interpreters=interpreters))
 
 
 HOSTS: dict[str, Callable[[Path], Awaitable[Host]]] = {

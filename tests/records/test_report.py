@@ -66,7 +66,7 @@ def test_start_and_end() -> None:
 
 
 def test_init_start_names_the_runtime() -> None:
-    line = report.init_start("3.11.7", "eu-west-1")
+    line = report.init_start("python", "3.11.7", "eu-west-1")
     head = (
         "INIT_START Runtime Version: python:3.11.v7\tRuntime Version ARN: arn:aws:lambda:eu-west-1::runtime:"
     )

@@ -113,7 +113,7 @@ def test_the_nodes_own_python_wins_and_else_the_newest_patch() -> None:
         ("java8", "The runtime parameter of java8 is no longer supported"),
         ("nodejs", "The runtime parameter of nodejs is no longer supported"),
         ("python3.15", "The runtime python3.15 is not on this machine. Available are: python3.11. Install "),
-        ("nodejs22.x", "The runtime nodejs22.x is not on this machine. Only Python functions run here"),
+        ("nodejs22.x", "The runtime nodejs22.x is not on this machine. Available are: python3.11. Install "),
         ("cobol", "Value cobol at 'runtime' failed to satisfy constraint: Member must satisfy enum value "),
         ("", "Value  at 'runtime' failed to satisfy constraint"),
     ],

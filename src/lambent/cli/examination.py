@@ -40,7 +40,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for tried in capabilities.probe():
         state = State.OK if tried.ok else State.LESS
         yield Finding(tried.name, state, tried.found, tried.lost, tried.remedy)
-    yield _pythons()
+    yield _runtimes()
     yield _warehouse(settings)
     yield _objects(settings)
     yield _disk(settings.data)
@@ -51,9 +51,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _port("warehouse port", settings.host, settings.warehouse_port, "LAMBENT_WAREHOUSE_PORT")
 
 
-def _pythons() -> Finding:
-    found = Catalog.find().interpreters.values()
-    if found:
+def _runtimes() -> Finding:
+    catalog = Catalog.find()
+    if catalog.interpreters:
+        found = (*catalog.interpreters.values(), *catalog.executables.values())
         return Finding("runtimes", State.OK, ", ".join(f"{i.runtime} ({i.version})" for i in found))
     return Finding("runtimes", State.MISSING, "no Python", "no function can run", "install python3")
 

@@ -8,6 +8,7 @@ import orjson
 
 from lambent.invoke.connection import Connection
 from lambent.invoke.frames import BadFrame, Frame, Kind, encode
+from lambent.invoke.runtime_connection import RuntimeConnection
 from lambent.invoke.transcript import Transcript
 from lambent.model.errors import InvalidContent
 from lambent.model.function import Version
@@ -50,14 +51,17 @@ class Instance:
         self._sandbox = sandbox
         self._environment = environment
         self._transcript = transcript
-        self._connection: Connection | None = None
+        self._connection: Connection | RuntimeConnection | None = None
         self._failure: Reply | None = None  # of an init that nobody has been told about
         self._init_ms: float | None = None  # of an init that no invocation has reported
 
     async def start(self) -> None:
         """The init phase. That it fails is for the first invocation to tell."""
         began = time.perf_counter()
-        self._transcript.add(report.init_start(self._interpreter.version, self.version.key.region))
+        interpreter = self._interpreter
+        self._transcript.add(
+            report.init_start(interpreter.family, interpreter.version, self.version.key.region)
+        )
         reply = await self._init(INIT_TIMEOUT_S)
         self._init_ms = (time.perf_counter() - began) * 1000
         if reply is not None:
@@ -88,7 +92,8 @@ class Instance:
     async def _init(self, timeout_s: float) -> Reply | None:
         """Start a process; None when it is ready."""
         process = await self._sandbox.start(self._environment)
-        self._connection = connection = Connection(process, self._transcript.feed)
+        connect = Connection if self._interpreter.forks else RuntimeConnection
+        self._connection = connection = connect(process, self._transcript.feed)
         answer = await connection.receive(timeout_s)
         if isinstance(answer, Frame) and answer.kind == Kind.READY:
             return None

@@ -1,4 +1,4 @@
-"""An interpreter that functions run on."""
+"""What the functions of one runtime run on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,19 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python on this machine, under Lambda's name for it (`python3.11`)."""
+    """A program on this machine, under Lambda's name for it (`python3.11`, `nodejs20.x`).
+
+    A Python is forked, with all that it has loaded. The other families become a program that speaks the
+    Runtime API; of `provided` that is the function's own `bootstrap`.
+    """
 
     runtime: str
     executable: Path  # real path, no shim, no virtual environment
     prefix: Path  # sys.base_prefix; mounted at /var/lang
     version: str  # 3.11.7
     libraries: Path | None  # site folder with boto3 and what else functions find ready; read-only
+    family: str = "python"  # python | nodejs | provided
+
+    @property
+    def forks(self) -> bool:
+        return self.family == "python"

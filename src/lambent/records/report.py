@@ -41,10 +41,10 @@ def stream_name(at: float, version: str, instance: str) -> str:
     return f"{datetime.fromtimestamp(at, UTC):%Y/%m/%d}/[{version}]{instance}"
 
 
-def init_start(interpreter_version: str, region: str) -> str:
-    """`interpreter_version` is the full one, such as 3.11.7; its last part stands for AWS's build number."""
-    minor, _, patch = interpreter_version.rpartition(".")
-    name = f"python:{minor}.v{patch}"
+def init_start(family: str, version: str, region: str) -> str:
+    """`version` is the full one, such as 3.11.7; its last part stands for AWS's build number."""
+    minor, _, patch = version.rpartition(".")
+    name = f"{family}:{minor}.v{patch}"
     digest = hashlib.sha256(name.encode()).hexdigest()
     arn = f"arn:aws:lambda:{region}::runtime:{digest}"
     return f"INIT_START Runtime Version: {name}\tRuntime Version ARN: {arn}\n"

@@ -1,11 +1,11 @@
-"""The Pythons of this machine, under Lambda's names for them."""
+"""What functions can run on here, under Lambda's names: the Pythons of this machine, and the executables."""
 
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from botocore.session import get_session
 
 from lambent.model.errors import InvalidParameter
 from lambent.model.interpreter import Interpreter
-from lambent.runtimes import shelf
+from lambent.runtimes import executables, shelf
 
 FIRST_MINOR = 8
 MINORS = range(FIRST_MINOR, FIRST_MINOR + 30)
@@ -30,9 +30,14 @@ _RETIRED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The interpreters by their runtime's name."""
+    """The interpreters by their runtime's name; of Pythons first."""
 
     interpreters: Mapping[str, Interpreter]
+    executables: Mapping[str, Interpreter] = field(default_factory=dict)
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        return (*self.interpreters, *self.executables)
 
     @classmethod
     def find(cls) -> "Catalog":
@@ -40,7 +45,7 @@ class Catalog:
         found: dict[str, Interpreter] = {}
         for interpreter in sorted(_probe(_candidates()), key=_preference):
             found[interpreter.runtime] = interpreter
-        return cls(dict(sorted(found.items(), key=lambda item: _minor(item[0]))))
+        return cls(dict(sorted(found.items(), key=lambda item: _minor(item[0]))), executables.find())
 
     def get(self, runtime: str) -> Interpreter:
         """The interpreter for a runtime, with its libraries where they are built by now.
@@ -49,6 +54,8 @@ class Catalog:
         """
         if interpreter := self.interpreters.get(runtime):
             return replace(interpreter, libraries=shelf.ready(runtime))
+        if executable := self.executables.get(runtime):
+            return executable
         known = known_runtimes()
         if runtime not in known:
             raise InvalidParameter(
@@ -64,9 +71,11 @@ class Catalog:
         raise InvalidParameter(f"The runtime {runtime} is not on this machine. {self._way_out(runtime)}")
 
     def _way_out(self, runtime: str) -> str:
-        there = ", ".join(self.interpreters) or "none"
+        there = ", ".join(self.runtimes) or "none"
+        if runtime.startswith("nodejs"):
+            return f"Available are: {there}. Install that Node.js so that it is on the PATH of the node."
         if not runtime.startswith("python"):
-            return f"Only Python functions run here; available are: {there}."
+            return f"Available are: {there}; bring any other with your package, as provided.al2023."
         return (
             f"Available are: {there}. Install {runtime} as the system's package or with pyenv, "
             "so that it is on the PATH of the node, and start the node again."

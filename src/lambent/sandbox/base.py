@@ -35,6 +35,8 @@ class Process(Protocol):
     """A process in a sandbox, from its start to its end.
 
     `control` is the node's end of a stream socket, non-blocking; frames are `runtimes/python/frames.py`.
+    Of an interpreter that does not fork there is one frame, which carries the listening socket of the Runtime
+    API, and perhaps another that tells why its program could not be run (`runtimes/start.py`).
     `output` is the read end of the pipe behind its standard output and error, non-blocking. Both belong
     to the caller, who closes them. `exited` is set once the process and all it started are gone.
     """

@@ -204,7 +204,7 @@ class Launcher:
     def _refill(self) -> bool:
         """Make one thing that a pool is short of; False when all are full."""
         try:
-            functions = (zygote for zygote in self.zygotes if zygote.kind.entry == "functions")
+            functions = (zygote for zygote in self.zygotes if zygote.kind.entry != "archives")
             return any(self.cells.refill(zygote) for zygote in functions) or self.scratch.refill()
         except (SandboxError, OSError) as error:
             complain(f"a pool could not be filled: {error}")

@@ -33,7 +33,7 @@ from lambent.sandbox.base import (
 from lambent.sandbox.family import Family
 from lambent.sandbox.users import users
 
-BOOTSTRAP = Path(__file__).parent.parent / "runtimes" / "python"
+RUNTIMES = Path(__file__).parent.parent / "runtimes"
 FILES = 1024  # AWS's limit of open files
 KILL_TIMEOUT_S = 10.0
 UNPACK_TIMEOUT_S = 120.0
@@ -99,18 +99,25 @@ class PlainSandbox:
         self._forget(self.id)
 
     def _command(self) -> list[str]:
-        return [str(self._spec.interpreter.executable), "-I", "-S", str(BOOTSTRAP)]
+        interpreter = self._spec.interpreter
+        if interpreter.forks:
+            return [str(interpreter.executable), "-I", "-S", str(RUNTIMES / "python")]
+        return [sys.executable, "-I", "-S", str(RUNTIMES / "start.py")]
 
     def _folders(self) -> list[str]:
-        return [str(self._spec.interpreter.libraries or ""), *map(str, self._spec.layers)]
+        interpreter = self._spec.interpreter
+        libraries = [str(interpreter.libraries or "")] if interpreter.forks else []
+        return [*libraries, *map(str, self._spec.layers)]
 
     def _places(self, environment: Mapping[str, str]) -> dict[str, str]:
         """The variables that name what is elsewhere here than on AWS."""
-        interpreter = self._spec.interpreter.prefix / "bin"
+        interpreter = self._spec.interpreter
+        runtime = {} if interpreter.forks else {"LAMBDA_RUNTIME_DIR": str(RUNTIMES / interpreter.family)}
         return {
             "LAMBDA_TASK_ROOT": str(self._spec.code),
             "TMPDIR": str(self._folder / "tmp"),
-            "PATH": f"{interpreter}:{environment.get('PATH', os.defpath)}",
+            "PATH": f"{interpreter.prefix / 'bin'}:{environment.get('PATH', os.defpath)}",
+            **runtime,
         }
 
 

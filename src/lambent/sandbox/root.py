@@ -13,9 +13,11 @@ from lambent.sandbox.users import Users
 
 PACKAGE = Path(__file__).parent.parent
 OURS = "/.lambent"
+RUNNER = f"{OURS}/lang"
 CERTIFICATES = "/etc/ssl/lambent.pem"  # where a function finds the bundle, for SSL_CERT_FILE
 CERTIFICATES_BYTES = 4 * 1024 * 1024
 READ_ONLY = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
+PROGRAMS = (b"#!", b"\x7fELF")  # how a file begins that can be executed
 ROOT_OPTIONS = "size=8m,nr_inodes=1k,mode=755"
 CONFIG_TIMEOUT_S = 60
 
@@ -51,6 +53,7 @@ ZYGOTE = (
     "sandbox/wire",
     "sandbox/zygote",
 )
+EXECUTABLES = (*ZYGOTE, "runtimes/__init__", "runtimes/start")
 ARCHIVES = (*ZYGOTE, "sandbox/archive", "sandbox/base", "model/__init__", "model/interpreter")
 
 
@@ -104,7 +107,7 @@ def grow(root: Path, binds: Sequence[tuple[Path, str]], files: dict[str, bytes])
         file = root / place.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-    (root / init.PLACE.lstrip("/")).chmod(0o755)
+        file.chmod(0o755 if content.startswith(PROGRAMS) else 0o644)
     index_libraries(root)
     syscalls.mount("", str(root), "", syscalls.MS_REMOUNT | syscalls.MS_BIND | 1 | syscalls.MS_NOSUID)
 
@@ -131,7 +134,9 @@ def index_libraries(root: Path) -> None:
     if ldconfig is None:  # no glibc: no index either
         return
     host = Path("/etc/ld.so.conf")
-    (root / "etc/ld.so.conf").write_text("/var/lang/lib\n" + (host.read_text() if host.exists() else ""))
+    (root / "etc/ld.so.conf").write_text(
+        f"/var/lang/lib\n{RUNNER}/lib\n" + (host.read_text() if host.exists() else "")
+    )
     command = [ldconfig, "-X", "-i", "-r", str(root)]
     subprocess.run(command, check=True, capture_output=True, timeout=CONFIG_TIMEOUT_S)
 

@@ -192,6 +192,11 @@ def archives() -> Entry:
     return entry
 
 
+def executables() -> Entry:
+    """The entry that becomes another program."""
+    return importlib.import_module("lambent.runtimes.start").main  # type: ignore[no-any-return]
+
+
 def preload(modules: list[str]) -> None:
     for name in modules:
         try:
@@ -215,7 +220,8 @@ def main(kind: str, libraries: str, bootstrap: str, *modules: str) -> None:
     sys.path[:] = [p for p in sys.path if p.startswith(sys.prefix)]
     sys.path.append(libraries)
     preload(list(modules))
-    entry = functions(libraries, bootstrap) if kind == "functions" else archives()
+    entries = {"archives": archives, "executables": executables}
+    entry = entries[kind]() if kind in entries else functions(libraries, bootstrap)
     ssl.RAND_bytes(1)  # builds OpenSSL's generators, so that a fork has only to reseed them
     gc.collect()
     gc.freeze()

@@ -36,6 +36,7 @@ STANDARD += (
 )
 LIBRARIES, BOOTSTRAP = "/var/runtime", f"{root.OURS}/python"
 LANGUAGE = "/var/lang"
+RUNNER = root.RUNNER  # of those that exec: the platform's own Python, beside the function's language
 START = "import sys; sys.path[0] = {ours!r}; from lambent.sandbox.zygote import main; main(*sys.argv[1:])"
 PRELOAD = "preload.txt"  # in the folder of libraries, one a line
 PAGE = os.sysconf("SC_PAGESIZE")
@@ -47,7 +48,12 @@ class Kind:
 
     interpreter: Interpreter
     modules: tuple[str, ...] = ()
-    entry: str = "functions"  # functions | archives
+    entry: str = "functions"  # functions | archives | executables
+
+    @property
+    def runner(self) -> Interpreter:
+        """The Python that the zygote itself runs on."""
+        return self.interpreter if self.interpreter.forks else _platform()
 
 
 @cache
@@ -66,15 +72,20 @@ def replaced(interpreter: Interpreter, own_packages: frozenset[str]) -> frozense
 
 def kind_for(interpreter: Interpreter, own_packages: frozenset[str]) -> Kind:
     """The kind for a bundle that brings these itself: with one of the libraries, it gets none of them."""
+    if not interpreter.forks:
+        return Kind(interpreter, entry="executables")
     ahead = () if replaced(interpreter, own_packages) else preloaded(interpreter.libraries)
     return Kind(interpreter, (*STANDARD, *ahead))
 
 
 def unpacker() -> Kind:
-    """The platform's own interpreter, for archives."""
+    return Kind(_platform(), entry="archives")
+
+
+def _platform() -> Interpreter:
+    """The platform's own interpreter, for archives and to start other programs."""
     executable = Path(os.path.realpath(sys.executable))
-    own = Interpreter("platform", executable, Path(sys.base_prefix), sys.version.split()[0], None)
-    return Kind(own, entry="archives")
+    return Interpreter("platform", executable, Path(sys.base_prefix), sys.version.split()[0], None)
 
 
 class Zygote:
@@ -107,7 +118,9 @@ class Zygote:
         wire.send(self.socket, request, [descriptor for _, descriptor in given])
 
     def resident_bytes(self) -> int:
-        """What a fork inherits without being charged for it."""
+        """What a fork inherits without being charged for it; another program inherits nothing."""
+        if self.kind.entry == "executables":
+            return 0
         try:
             return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE
         except OSError:
@@ -151,7 +164,8 @@ class Zygotes:
 
 def _command(kind: Kind) -> list[str]:
     """Without `site`: the host's own packages are no part of a function's world."""
-    place = Path(LANGUAGE) / kind.interpreter.executable.relative_to(kind.interpreter.prefix)
+    language = LANGUAGE if kind.interpreter.forks else RUNNER
+    place = Path(language) / kind.runner.executable.relative_to(kind.runner.prefix)
     start = START.format(ours=root.OURS)
     return [str(place), "-S", "-B", "-c", start, kind.entry, LIBRARIES, BOOTSTRAP, *kind.modules]
 
@@ -160,12 +174,17 @@ def _binds(kind: Kind) -> list[tuple[Path, str]]:
     binds = [(kind.interpreter.prefix, LANGUAGE)]
     if kind.interpreter.libraries:
         binds.append((kind.interpreter.libraries, LIBRARIES))
+    if not kind.interpreter.forks:
+        binds.append((kind.runner.prefix, RUNNER))
     return binds
 
 
 def _own_files(kind: Kind) -> dict[str, bytes]:
     if kind.entry == "archives":
         return root.own_files(root.ARCHIVES)
-    runtime = root.PACKAGE / "runtimes" / "python"
+    runtime = root.PACKAGE / "runtimes" / kind.interpreter.family
+    if kind.entry == "executables":
+        files = {f"{LIBRARIES}/{path.name}": path.read_bytes() for path in runtime.glob("*")}
+        return {**root.own_files(root.EXECUTABLES), **files}
     bootstrap = {f"{BOOTSTRAP}/{path.name}": path.read_bytes() for path in sorted(runtime.glob("*.py"))}
     return {**root.own_files(root.ZYGOTE), **bootstrap}

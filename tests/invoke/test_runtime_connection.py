@@ -1,0 +1,309 @@
+"""Instances of programs that speak the Runtime API: what callers and the log get, whatever those do."""
+
+import json
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambent.invoke import instance as instance_module
+from lambent.invoke.instance import Instance
+from lambent.invoke.transcript import Events, Transcript
+from lambent.model.errors import InvalidContent
+from lambent.model.function import Code, State, Version
+from lambent.model.invocation import Invocation, Outcome
+from lambent.model.limits import RESPONSE_PAYLOAD_BYTES
+from lambent.model.names import FunctionKey, Target
+from lambent.runtimes import executables
+from lambent.sandbox.base import SandboxSpec
+from lambent.sandbox.process import ProcessHost
+
+KEY = FunctionKey("000000000000", "us-east-1", "f")
+RUNTIME = "provided.al2023"
+
+pytestmark = pytest.mark.slow
+
+# A bootstrap with the client's half of the Runtime API.
+CLIENT = f"""#!{sys.executable} -IS
+import http.client, json, os, socket, sys, time
+HOST, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+api = http.client.HTTPConnection(HOST, int(PORT))
+
+def call(method, path, body=None):
+    api.request(method, "/2018-06-01/runtime/" + path, body)
+    answer = api.getresponse()
+    return answer.status, answer.headers, answer.read()
+
+def next_event():
+    _, headers, body = call("GET", "invocation/next")
+    return headers, json.loads(body)
+
+def respond(headers, value, verb="response"):
+    request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+    return call("POST", "invocation/%s/%s" % (request_id, verb), json.dumps(value))
+"""
+SERVE = """
+while True:
+    headers, event = next_event()
+"""
+
+
+class Bench:
+    """An instance of a bootstrap that a test writes, and its log."""
+
+    def __init__(self, instance: Instance, log: list[str]) -> None:
+        self.instance = instance
+        self.log = log
+
+    async def call(self, event: Any = None, *, raw: bytes | None = None, **more: Any) -> Outcome:
+        payload = json.dumps(event).encode() if raw is None else raw
+        request = Invocation(
+            request_id=str(uuid.uuid4()), target=Target(KEY), payload=payload, wants_tail=True, **more
+        )
+        return await self.instance.run(request)
+
+    async def answer(self, event: Any = None, **more: Any) -> Any:
+        outcome = await self.call(event, **more)
+        assert outcome.ok, outcome
+        return json.loads(outcome.payload)
+
+
+Make = Callable[..., Awaitable[Bench]]
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    host = ProcessHost(tmp_path)
+    interpreter = executables.find()[RUNTIME]
+    benches: list[Bench] = []
+
+    async def build(serve: str = "", *, script: str = "", timeout_s: int = 10) -> Bench:
+        code = tmp_path / "code" / str(len(benches))
+        code.mkdir(parents=True)
+        (code / "bootstrap").write_text(script or CLIENT + serve)
+        (code / "bootstrap").chmod(0o755)
+        version = Version(
+            key=KEY,
+            code=Code("d", 1, "s"),
+            runtime=RUNTIME,
+            handler="h.f",
+            role="arn:aws:iam::000000000000:role/r",
+            state=State.ACTIVE,
+            timeout_s=timeout_s,
+        )
+        sandbox = await host.create(SandboxSpec(interpreter=interpreter, code=code))
+        log: list[str] = []
+
+        def write(events: Events) -> None:
+            log.extend(message for _, message in events)
+
+        environment = {"_HANDLER": "h.f", "LAMBDA_TASK_ROOT": "/var/task", "AWS_REGION": "us-east-1"}
+        instance = Instance(version, interpreter, sandbox, environment, Transcript(write))
+        await instance.start()
+        benches.append(Bench(instance, log))
+        return benches[-1]
+
+    yield build
+    for bench in benches:
+        await bench.instance.close()
+    await host.close()
+
+
+async def test_answer_log_and_bill_of_a_good_call(make: Make) -> None:
+    bench = await make(SERVE + "    print('seen', event, flush=True)\n    respond(headers, {'got': event})\n")
+    first, second = await bench.call({"n": 1}), await bench.call({"n": 2})
+    assert json.loads(first.payload) == {"got": {"n": 1}}
+    assert first.init_ms is not None
+    assert second.init_ms is None
+    assert second.memory_peak_mb > 0
+    assert [line.split(" ")[0] for line in bench.log] == [
+        "INIT_START",
+        *["START", "seen", "END", "REPORT"] * 2,
+    ]
+    assert bench.log[0].startswith("INIT_START Runtime Version: provided:al2023.v0\t")
+    assert second.log_tail.decode() == "".join(bench.log[5:])
+
+
+async def test_an_event_brings_what_aws_says_about_it(make: Make) -> None:
+    bench = await make(SERVE + "    respond(headers, [dict(headers), int(time.time() * 1000)])\n")
+    context = '{"custom": {"väl": "ue\\n"},\n "n": 1}'
+    headers, now_ms = await bench.answer(client_context=context, tenant="blue", trace_id="Root=1-2-3")
+    assert headers["Lambda-Runtime-Invoked-Function-Arn"] == KEY.arn
+    assert headers["Lambda-Runtime-Trace-Id"] == "Root=1-2-3"
+    assert headers["Lambda-Runtime-Aws-Tenant-Id"] == "blue"
+    assert json.loads(headers["Lambda-Runtime-Client-Context"]) == json.loads(context)
+    assert 5000 < int(headers["Lambda-Runtime-Deadline-Ms"]) - now_ms <= 10_000
+    headers, _ = await bench.answer()
+    assert not {"Lambda-Runtime-Client-Context", "Lambda-Runtime-Aws-Tenant-Id"} & set(headers)
+
+
+async def test_an_error_is_an_outcome_and_the_process_goes_on(make: Make) -> None:
+    told = "{'errorType': 'Odd', 'errorMessage': 'm'}"
+    bench = await make(
+        SERVE + f"    respond(headers, {told} if event else os.getpid(), 'error' if event else 'response')\n"
+    )
+    pid = await bench.answer()
+    failed = await bench.call(1)
+    assert (failed.function_error, failed.error_type) == ("Unhandled", "Odd")
+    assert json.loads(failed.payload) == {"errorType": "Odd", "errorMessage": "m"}
+    assert await bench.answer() == pid
+
+
+async def test_events_that_are_no_json_never_reach_it(make: Make) -> None:
+    bench = await make(SERVE + "    respond(headers, event)\n")
+    for bad in (b"{nope", b'"' + b"x" * 200_000):
+        with pytest.raises(InvalidContent, match="Could not parse request body into json"):
+            await bench.call(raw=bad)
+    assert await bench.answer("x" * 200_000) == "x" * 200_000
+
+
+async def test_the_largest_answer(make: Make) -> None:
+    bench = await make(SERVE + "    respond(headers, 'x' * event)\n")
+    assert len(await bench.answer(RESPONSE_PAYLOAD_BYTES - 2)) == RESPONSE_PAYLOAD_BYTES - 2
+    outcome = await bench.call(RESPONSE_PAYLOAD_BYTES)
+    assert outcome.error_type == "Function.ResponseSizeTooLarge"
+    assert await bench.answer(1) == "x"
+
+
+async def test_a_shell_script_without_any_client(make: Make) -> None:
+    """HTTP by hand, over bash's own sockets."""
+    script = r"""#!/bin/bash
+while true; do
+  exec 9<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API/://}"
+  printf 'GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: api\r\n\r\n' >&9
+  while IFS=$': \r' read -r name value <&9 && [ -n "$name" ]; do
+    case "${name,,}" in
+      lambda-runtime-aws-request-id) id=$value ;;
+      content-length) length=$value ;;
+    esac
+  done
+  IFS= read -r -N "$length" event <&9
+  answer="{\"from\": \"bash\", \"event\": $event}"
+  printf 'POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: api\r\n' "$id" >&9
+  printf 'Content-Length: %s\r\n\r\n%s' "${#answer}" "$answer" >&9
+  read -r status <&9
+  exec 9>&-
+done
+"""
+    bench = await make(script=script)
+    for n in range(3):
+        assert await bench.answer({"n": n}) == {"from": "bash", "event": {"n": n}}
+
+
+# Ends.
+
+
+async def test_a_timeout_kills_the_process(make: Make) -> None:
+    bench = await make(
+        SERVE + "    if event: time.sleep(60)\n    respond(headers, os.getpid())\n", timeout_s=1
+    )
+    pid = await bench.answer()
+    outcome = await bench.call(1)
+    assert json.loads(outcome.payload)["errorType"] == "Sandbox.Timedout"
+    assert await bench.answer() != pid
+
+
+@pytest.mark.parametrize(
+    ("end", "how"),
+    [
+        ("os._exit(3)", "Runtime exited with error: exit status 3"),
+        ("os._exit(0)", "Runtime exited without providing a reason"),
+        ("os.kill(os.getpid(), 11)", "Runtime exited with error: signal: segmentation fault"),
+    ],
+)
+async def test_an_end_without_an_answer(make: Make, end: str, how: str) -> None:
+    bench = await make(SERVE + f"    if event: {end}\n    respond(headers, 'fine')\n")
+    outcome = await bench.call(1)
+    assert outcome.error_type == "Runtime.ExitError"
+    assert json.loads(outcome.payload)["errorMessage"].endswith(how)
+    assert await bench.answer() == "fine"
+
+
+async def test_who_ends_after_the_answer_has_answered(make: Make) -> None:
+    bench = await make("headers, event = next_event()\nrespond(headers, os.getpid())\n")
+    assert await bench.answer() != await bench.answer()
+
+
+async def test_who_does_not_ask_for_more_after_the_answer_has_answered_too(make: Make) -> None:
+    bench = await make(
+        "headers, event = next_event()\nrespond(headers, os.getpid())\ntime.sleep(60)\n", timeout_s=1
+    )
+    assert await bench.answer() != await bench.answer()
+
+
+# Inits that fail.
+
+
+async def test_an_init_error_is_the_answer_to_the_first_call(make: Make) -> None:
+    told = '{"errorType": "Runtime.Odd", "errorMessage": "m"}'
+    bench = await make(f"call('POST', 'init/error', {told!r})\ntime.sleep(60)\n")
+    outcome = await bench.call()
+    assert (outcome.error_type, outcome.payload) == ("Runtime.Odd", told.encode())
+    assert any(line.startswith("INIT_REPORT") and "Runtime.Odd" in line for line in bench.log)
+
+
+async def test_one_that_ends_at_once(make: Make) -> None:
+    bench = await make("sys.exit(4)")
+    for _ in range(2):
+        outcome = await bench.call()
+        assert outcome.error_type == "Runtime.ExitError"
+        assert json.loads(outcome.payload)["errorMessage"].endswith("exit status 4")
+
+
+async def test_one_that_is_no_program(make: Make) -> None:
+    outcome = await (await make(script="no program")).call()
+    assert outcome.error_type == "Runtime.InvalidEntrypoint"
+    assert "exec format error" in json.loads(outcome.payload)["errorMessage"]
+
+
+async def test_one_that_never_asks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The init has its time, and then once more that of the first call."""
+    monkeypatch.setattr(instance_module, "INIT_TIMEOUT_S", 0.5)
+    bench = await make("time.sleep(60)", timeout_s=1)
+    outcome = await bench.call()
+    assert outcome.error_type == "Sandbox.Timedout"
+    assert any("INIT_REPORT" in line and "Status: timeout" in line for line in bench.log)
+
+
+# What no runtime should do.
+
+
+async def test_answers_for_other_ids_and_second_answers_change_nothing(make: Make) -> None:
+    bench = await make(
+        SERVE
+        + """    seen = [call("POST", "invocation/nonsense/response", "0")[0]]
+    seen.append(call("GET", "invocation/next")[0])
+    respond(headers, seen)
+    seen = [respond(headers, "again")[0], respond(headers, {}, "error")[0]]
+    print(seen, flush=True)
+"""
+    )
+    assert await bench.answer() == [400, 403]
+    assert await bench.answer() == [400, 403]
+    assert bench.log.count("[403, 403]\n") == 2
+
+
+FLOODS = {
+    "refused requests": "while True: call('POST', 'invocation/nonsense/response', '0')",
+    "connections": "held = []\n    while True: held.append(socket.create_connection((HOST, int(PORT))))",
+    "bytes": "flood = socket.create_connection((HOST, int(PORT)))\n    while True: flood.send(b'x' * 65536)",
+    "half an answer": """half = socket.create_connection((HOST, int(PORT)))
+    half.send(b"POST /2018-06-01/runtime/invocation/")
+    half.send(headers["Lambda-Runtime-Aws-Request-Id"].encode())
+    half.send(b"/response HTTP/1.1\\r\\nContent-Length: 9\\r\\n\\r\\nhalf")
+    time.sleep(60)""",
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_floods_end_the_process_at_the_latest_with_its_time(make: Make, flood: str) -> None:
+    bad = await make(
+        SERVE + f"    if event is None: respond(headers, 'fine')\n    {FLOODS[flood]}\n", timeout_s=2
+    )
+    good = await make(SERVE + "    respond(headers, event)\n")
+    outcome = await bad.call(1)
+    assert outcome.error_type in ("Runtime.ExitError", "Sandbox.Timedout"), outcome
+    assert await good.answer({"n": 1}) == {"n": 1}
