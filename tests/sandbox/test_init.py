@@ -12,7 +12,8 @@ UID = 1_900_000_077
 START = """
 program = Path(sys.argv[1])
 from lambent.sandbox import init, spawn
-program.write_bytes(init.program(1_900_000_077))
+(program.parent / "empty").mkdir()
+program.write_bytes(init.program(1_900_000_077, empty=str(program.parent / "empty")))
 program.chmod(0o755)
 syscalls.unshare(syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWIPC)
 """
@@ -29,11 +30,13 @@ assert os.read(read, 1) == b""
 status = dict(line.split(":\\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
 mounts = Path("/proc/self/mountinfo").read_text()
 masks = [name for name in init.MASKED if f" /null /proc/{name} " in mounts]
-print(json.dumps([status, masks, os.uname().nodename]))
+folders = [str(p) for name in init.MASKED_FOLDERS for p in Path("/proc", name).glob("*")]
+print(json.dumps([status, masks, folders, os.uname().nodename]))
 """
-    status, masks, host = in_a_child(START + code, str(tmp_path / "init"))
+    status, masks, folders, host = in_a_child(START + code, str(tmp_path / "init"))
     assert host == "sandbox"
     assert masks == [name for name in init.MASKED if Path("/proc", name).exists()]
+    assert folders == []
     assert status["Name"] == "init"
     assert status["Uid"].split() == status["Gid"].split() == [str(UID)] * 4
     assert status["Groups"].strip() == ""

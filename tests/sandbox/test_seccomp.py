@@ -38,14 +38,14 @@ def verdict(machine: str, number: int, *arguments: int, architecture: int | None
 @pytest.mark.parametrize("machine", MACHINES)
 def test_what_is_in_the_table_is_allowed_and_nothing_else(machine: str) -> None:
     allowed = set(seccomp.allowed_numbers(machine))
-    special = set(seccomp.SPECIAL[machine])
+    special = set(seccomp.SPECIAL[machine].values())
     for number in set(range(600)) - special:
         assert verdict(machine, number) == (ALLOW if number in allowed else NO_SUCH_CALL), number
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_table_does_not_let_the_special_ones_by(machine: str) -> None:
-    assert not set(seccomp.SPECIAL[machine]) & set(seccomp.allowed_numbers(machine))
+    assert not set(seccomp.SPECIAL[machine].values()) & set(seccomp.allowed_numbers(machine))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_dangerous_ones_are_not_in_the_table(name: str, number: int) -> None
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_clone_makes_threads_and_no_namespaces(machine: str) -> None:
-    clone, clone3, _, _ = seccomp.SPECIAL[machine]
+    clone, clone3 = (seccomp.SPECIAL[machine][name] for name in ("clone", "clone3"))
     assert verdict(machine, clone, 0x3D0F00) == ALLOW  # what glibc passes for a thread
     assert verdict(machine, clone, 17) == ALLOW  # a fork
     for flag in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):
@@ -76,12 +76,41 @@ def test_clone_makes_threads_and_no_namespaces(machine: str) -> None:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_sockets_are_of_four_families(machine: str) -> None:
-    _, _, socket, socketpair = seccomp.SPECIAL[machine]
+    socket, socketpair = (seccomp.SPECIAL[machine][name] for name in ("socket", "socketpair"))
     refused = seccomp.refuse(errno.EAFNOSUPPORT)
     for family in range(50):
         assert verdict(machine, socket, family, 1, 0) == (ALLOW if family in (1, 2, 10, 16) else refused)
         assert verdict(machine, socketpair, family, 1, 0) == (ALLOW if family == 1 else refused)
     assert verdict(machine, socket, 16, 3, 12) == refused  # netfilter
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_sockets_are_of_the_usual_protocols(machine: str) -> None:
+    socket = seccomp.SPECIAL[machine]["socket"]
+    for family in (2, 10):
+        found = [
+            protocol for protocol in range(300) if verdict(machine, socket, family, 1, protocol) == ALLOW
+        ]
+        assert found == [0, 1, 6, 17, 58]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_nothing_of_the_kernels_goes_on_top_of_tcp(machine: str) -> None:
+    setsockopt = seccomp.SPECIAL[machine]["setsockopt"]
+    refused = [(level, name) for level in range(20) for name in range(40)
+               if verdict(machine, setsockopt, 3, level, name) != ALLOW]  # fmt: skip
+    assert refused == [(6, 31)]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_limit_of_core_dumps_can_be_asked_for_only(machine: str) -> None:
+    prlimit, setrlimit = (seccomp.SPECIAL[machine][name] for name in ("prlimit64", "setrlimit"))
+    for limit in range(16):
+        expected = seccomp.refuse(errno.EPERM) if limit == 4 else ALLOW
+        assert verdict(machine, setrlimit, limit) == expected
+        for new in (1, 1 << 32, (1 << 32) + 1):
+            assert verdict(machine, prlimit, 0, limit, new) == expected
+        assert verdict(machine, prlimit, 0, limit, 0) == ALLOW
 
 
 def test_calls_by_other_tables_are_not_looked_at() -> None:

@@ -1,4 +1,4 @@
-"""One launcher for all attempts, with an attacker's sandbox and another one beside it."""
+"""One launcher for all attempts of a test worker, with an attacker's sandbox and another one beside it."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from tests.conformance.caller import Caller
 from tests.sandbox.conftest import process_on, sandbox_on, start_in, write_code
 from tests.sandbox.launched import Config, Launched, launch
 
+from lambent.cli.attempts import HANDLER, REFUSALS
 from lambent.sandbox.base import Sandbox
 
 PORT = 9000
@@ -33,14 +34,33 @@ class Ground:
         answer: dict[str, Any] = await self.caller.call(code)
         return answer
 
+    async def got(self, code: str) -> Any:
+        """What code gets that has to work."""
+        answer = await self.attempt(code)
+        assert "refused" not in answer, answer
+        return answer["got"]
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+    async def refused(self, code: str) -> None:
+        """Code that has to fail, and because the kernel says no."""
+        answer = await self.attempt(code)
+        assert answer.get("refused") in REFUSALS, answer
+
+    def code(self, name: str = "attempts") -> Path:
+        return write_code(self.data, name, HANDLER)
+
+    async def another(self, name: str = "other", **more: object) -> tuple[Sandbox, Caller]:
+        """One more sandbox, for those who lose it."""
+        sandbox = await sandbox_on(self.launched, self.code(name), **more)
+        return sandbox, await start_in(self.launched, sandbox)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
     data = tmp_path_factory.mktemp("security") / "data"
     launched = await launch(data, Config(ports=(PORT,)))
-    attacker = await sandbox_on(launched, write_code(data))
+    attacker = await sandbox_on(launched, write_code(data, "attempts", HANDLER))
     caller = await start_in(launched, attacker)
-    neighbour = await process_on(launched, write_code(data, "neighbour"))
+    neighbour = await process_on(launched, write_code(data, "neighbour", HANDLER))
     (data / "state" / "secret").write_text("the node's")
     yield Ground(data, launched, attacker, caller, neighbour)
     for opened in launched.callers:

@@ -41,6 +41,7 @@ class Group:
             _write(self._file("cpu", "cpu.weight"), max(1, round(share * ONE_CORE_WEIGHT)))
         else:
             _write(self._file("memory", "memory.limit_in_bytes"), memory_mb * MIB)
+            _write(self._file("memory", "memory.kmem.tcp.limit_in_bytes"), memory_mb * MIB)  # counted apart
             _write(self._file("memory", "memory.swappiness"), 0)
             _write(self._file("cpu", "cpu.shares"), max(2, round(share * ONE_CORE_SHARES)))
 

@@ -23,8 +23,22 @@ DATA_AT = BASE + ELF_HEADER.size + SEGMENT.size
 
 HOST_NAME = b"sandbox"
 SHARED_MEMORY_OPTIONS = b"size=64m,nr_inodes=1k,mode=1777"  # counts against the memory limit
-# What /proc tells about the machine rather than the sandbox.
-MASKED = ("kallsyms", "kcore", "key-users", "keys", "kmsg", "sched_debug", "sysrq-trigger", "timer_list")
+# What /proc tells about the machine, or about others on it, rather than about the sandbox.
+MASKED = (
+    "cmdline",
+    "config.gz",
+    "consoles",
+    "diskstats",
+    "interrupts",
+    "iomem",
+    "ioports",
+    "kallsyms",
+    "kcore",
+)
+MASKED += ("key-users", "keys", "kmsg", "latency_stats", "modules", "partitions", "sched_debug", "schedstat")
+MASKED += ("softirqs", "sysrq-trigger", "timer_list")
+MASKED_FOLDERS = ("acpi", "asound", "bus", "driver", "fs", "irq", "pressure", "scsi")
+EMPTY = "/.lambent/empty"  # a folder in every root
 HARMLESS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
 Call = tuple[str, *tuple[int | bytes, ...]]  # texts are given by their place
@@ -41,12 +55,12 @@ class Machine:
     back: Callable[[int], bytes]  # jump to what lies so many bytes before
 
 
-def program(uid: int, machine: str = "") -> bytes:
+def program(uid: int, machine: str = "", empty: str = EMPTY) -> bytes:
     """The executable for a sandbox's init under a user of its own."""
     target = MACHINES[machine or platform.machine()]
     data, places = b"", {}
     code = b""
-    calls = [*_mounts(), *_privileges(uid), ("close", 0)]
+    calls = [*_mounts(empty), *_privileges(uid), ("close", 0)]
     for text in dict.fromkeys(value for call in calls for value in call[1:] if isinstance(value, bytes)):
         places[text] = DATA_AT + len(data)
         data += text + bytes(8 - len(text) % 8)
@@ -57,12 +71,16 @@ def program(uid: int, machine: str = "") -> bytes:
     return _executable(target.elf, data, code + wait + target.back(len(wait)))
 
 
-def _mounts() -> list[Call]:
+def _mounts(empty: str) -> list[Call]:
     """/proc of the pid namespace, without what it tells of the machine; /dev/shm; the name of the host."""
-    masks = [name for name in MASKED if os.path.exists(f"/proc/{name}")]
+    masks = [(name, b"/dev/null") for name in MASKED] + [(name, empty.encode()) for name in MASKED_FOLDERS]
     return [
         ("mount", b"proc", b"/proc", b"proc", HARMLESS, 0),
-        *(("mount", b"/dev/null", f"/proc/{name}".encode(), 0, syscalls.MS_BIND, 0) for name in masks),
+        *(
+            ("mount", cover, f"/proc/{name}".encode(), 0, syscalls.MS_BIND, 0)
+            for name, cover in masks
+            if os.path.exists(f"/proc/{name}")
+        ),
         ("mount", b"shm", b"/dev/shm", b"tmpfs", HARMLESS, SHARED_MEMORY_OPTIONS),
         ("sethostname", HOST_NAME, len(HOST_NAME)),
     ]

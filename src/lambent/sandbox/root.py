@@ -41,7 +41,7 @@ SYSTEM = (
     "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
 )
-EMPTY = ("dev/shm", "opt", "proc", "tmp", "var/lang", "var/runtime", "var/task", OURS.lstrip("/"))
+EMPTY = ("dev/shm", "opt", "proc", "tmp", "var/lang", "var/runtime", "var/task", init.EMPTY.lstrip("/"))
 DEVICES = {"full": (1, 7), "null": (1, 3), "random": (1, 8), "urandom": (1, 9), "zero": (1, 5)}
 DEVICE_LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
 # Files of ours that a zygote loads.

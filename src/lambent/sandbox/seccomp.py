@@ -9,6 +9,7 @@ import ctypes
 import errno
 import platform
 import struct
+import typing
 
 from lambent.sandbox import syscalls
 
@@ -23,7 +24,7 @@ sched_yield:24:124 mremap:25:216 msync:26:227 mincore:27:232 madvise:28:233 shmg
 shmctl:31:195 dup:32:23 dup2:33: pause:34: nanosleep:35:101 getitimer:36:102 alarm:37: setitimer:38:103
 getpid:39:172 sendfile:40:71 connect:42:203 accept:43:202 sendto:44:206 recvfrom:45:207 sendmsg:46:211
 recvmsg:47:212 shutdown:48:210 bind:49:200 listen:50:201 getsockname:51:204 getpeername:52:205
-setsockopt:54:208 getsockopt:55:209 fork:57: vfork:58: execve:59:221 exit:60:93 wait4:61:260 kill:62:129
+getsockopt:55:209 fork:57: vfork:58: execve:59:221 exit:60:93 wait4:61:260 kill:62:129
 uname:63:160 semget:64:190 semop:65:193 semctl:66:191 shmdt:67:197 msgget:68:186 msgsnd:69:189 msgrcv:70:188
 msgctl:71:187 fcntl:72:25 flock:73:32 fsync:74:82 fdatasync:75:83 truncate:76:45 ftruncate:77:46
 getdents:78: getcwd:79:17 chdir:80:49 fchdir:81:50 rename:82: mkdir:83: rmdir:84: creat:85: link:86:
@@ -37,7 +38,7 @@ rt_sigqueueinfo:129:138 rt_sigsuspend:130:133 sigaltstack:131:132 utime:132: mkn
 fstatfs:138:44 getpriority:140:141 setpriority:141:140 sched_setparam:142:118 sched_getparam:143:121
 sched_setscheduler:144:119 sched_getscheduler:145:120 sched_get_priority_max:146:125
 sched_get_priority_min:147:126 sched_rr_get_interval:148:127 mlock:149:228 munlock:150:229 mlockall:151:230
-munlockall:152:231 prctl:157:167 arch_prctl:158: setrlimit:160:164 gettid:186:178 readahead:187:213
+munlockall:152:231 prctl:157:167 arch_prctl:158: gettid:186:178 readahead:187:213
 setxattr:188:5 lsetxattr:189:6 fsetxattr:190:7 getxattr:191:8 lgetxattr:192:9 fgetxattr:193:10
 listxattr:194:11 llistxattr:195:12 flistxattr:196:13 removexattr:197:14 lremovexattr:198:15
 fremovexattr:199:16 tkill:200:130 time:201: futex:202:98 sched_setaffinity:203:122 sched_getaffinity:204:123
@@ -54,7 +55,7 @@ sync_file_range:277:84 vmsplice:278:75 utimensat:280:88 epoll_pwait:281:22 signa
 timerfd_create:283:85 eventfd:284: fallocate:285:47 timerfd_settime:286:86 timerfd_gettime:287:87
 accept4:288:242 signalfd4:289:74 eventfd2:290:19 epoll_create1:291:20 dup3:292:24 pipe2:293:59
 inotify_init1:294:26 preadv:295:69 pwritev:296:70 rt_tgsigqueueinfo:297:240 recvmmsg:299:243
-prlimit64:302:261 syncfs:306:267 sendmmsg:307:269 getcpu:309:168 sched_setattr:314:274 sched_getattr:315:275
+syncfs:306:267 sendmmsg:307:269 getcpu:309:168 sched_setattr:314:274 sched_getattr:315:275
 renameat2:316:276 seccomp:317:277 getrandom:318:278 memfd_create:319:279 execveat:322:281 membarrier:324:283
 mlock2:325:284 copy_file_range:326:285 preadv2:327:286 pwritev2:328:287 pkey_mprotect:329:288
 pkey_alloc:330:289 pkey_free:331:290 statx:332:291 rseq:334:293 pidfd_send_signal:424:424 pidfd_open:434:434
@@ -64,10 +65,32 @@ fchmodat2:452:452 futex_wake:454:454 futex_wait:455:455 futex_requeue:456:456
 """
 
 ARCHITECTURES = {"x86_64": (0xC000003E, 1), "aarch64": (0xC00000B7, 2)}  # AUDIT_ARCH_*, column
-SPECIAL = {"x86_64": (56, 435, 41, 53), "aarch64": (220, 435, 198, 199)}  # clone, clone3, socket, socketpair
+SPECIAL = {  # whose arguments are looked at
+    "x86_64": {
+        "clone": 56,
+        "clone3": 435,
+        "prlimit64": 302,
+        "setrlimit": 160,
+        "setsockopt": 54,
+        "socket": 41,
+        "socketpair": 53,
+    },
+    "aarch64": {
+        "clone": 220,
+        "clone3": 435,
+        "prlimit64": 261,
+        "setrlimit": 164,
+        "setsockopt": 208,
+        "socket": 198,
+        "socketpair": 199,
+    },
+}
 NAMESPACE_FLAGS = 0x7E020000  # every CLONE_NEW* that clone takes
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 NETLINK_ROUTE = 0  # getaddrinfo asks it for the addresses
+PROTOCOLS = (0, 1, 6, 17, 58)  # IP's own, ICMP, TCP, UDP, ICMPv6; for others the kernel loads modules
+SOL_TCP, TCP_ULP = 6, 31  # what runs on top of TCP in the kernel, such as its TLS
+RLIMIT_CORE = 4  # stays at 1, which alone keeps a crash from the host's handler
 
 LOAD, JUMP, JUMP_EQUAL, JUMP_GREATER, JUMP_AT_LEAST, JUMP_BITS, RETURN = (
     0x20,
@@ -79,12 +102,19 @@ LOAD, JUMP, JUMP_EQUAL, JUMP_GREATER, JUMP_AT_LEAST, JUMP_BITS, RETURN = (
     0x06,
 )
 ALLOW, KILL = 0x7FFF0000, 0x80000000
-NR, ARCH, ARGUMENT_0, ARGUMENT_2 = 0, 4, 16, 32  # offsets in struct seccomp_data, low words
+NR, ARCH, ARGUMENT_0, ARGUMENT_1, ARGUMENT_2 = 0, 4, 16, 24, 32  # offsets in struct seccomp_data, low words
+HIGH_WORD = 4  # behind a low one
 SET_MODE_FILTER = 1
 
 
 def refuse(code: int) -> int:
     return 0x00050000 | code
+
+
+Instruction = typing.Tuple[int, int, int, int]  # noqa: UP006 (Python 3.8 evaluates it)
+ALLOWED_CALL: Instruction = (RETURN, 0, 0, ALLOW)
+REFUSED: Instruction = (RETURN, 0, 0, refuse(errno.EPERM))
+NO_FAMILY: Instruction = (RETURN, 0, 0, refuse(errno.EAFNOSUPPORT))
 
 
 def allowed_numbers(machine: str) -> list[int]:
@@ -106,18 +136,25 @@ def ranges(numbers: list[int]) -> list[tuple[int, int]]:
 
 def program(machine: str) -> bytes:
     """The filter in classic BPF."""
-    clone, clone3, socket, socketpair = SPECIAL[machine]
-    code: list[tuple[int, int, int, int]] = [
+    special = {
+        "clone": _clone(),
+        "clone3": [
+            (RETURN, 0, 0, refuse(errno.ENOSYS))
+        ],  # glibc falls back to clone, whose flags can be seen
+        "prlimit64": _prlimit(),
+        "setrlimit": [(LOAD, 0, 0, ARGUMENT_0), *_when((RLIMIT_CORE,), [REFUSED]), ALLOWED_CALL],
+        "setsockopt": _setsockopt(),
+        "socket": _socket(),
+        "socketpair": _socketpair(),
+    }
+    code: list[Instruction] = [
         (LOAD, 0, 0, ARCH),
         (JUMP_EQUAL, 1, 0, ARCHITECTURES[machine][0]),
         (RETURN, 0, 0, KILL),  # i386 calls by int 0x80 have other numbers
         (LOAD, 0, 0, NR),
-        # glibc falls back to clone, whose flags can be looked at.
-        *_when(clone3, [(RETURN, 0, 0, refuse(errno.ENOSYS))]),
-        *_when(clone, _clone()),
-        *_when(socket, _socket((AF_UNIX, AF_INET, AF_INET6))),
-        *_when(socketpair, _socketpair()),
     ]
+    for name, then in special.items():
+        code += _when((SPECIAL[machine][name],), then)
     for first, last in ranges(allowed_numbers(machine)):
         code += [
             (JUMP_GREATER, 3, 0, last),
@@ -129,40 +166,47 @@ def program(machine: str) -> bytes:
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 
 
-def _when(number: int, then: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
-    """Run `then`, which returns on every way, for one system call."""
-    return [(JUMP_EQUAL, 0, len(then), number), *then]
-
-
-def _clone() -> list[tuple[int, int, int, int]]:
+def _when(values: tuple[int, ...], then: list[Instruction]) -> list[Instruction]:
+    """Run `then`, which returns on every way, when what was loaded is one of the values."""
+    last = len(values) - 1
     return [
-        (LOAD, 0, 0, ARGUMENT_0),
-        (JUMP_BITS, 1, 0, NAMESPACE_FLAGS),
-        (RETURN, 0, 0, ALLOW),
-        (RETURN, 0, 0, refuse(errno.EPERM)),
+        *((JUMP_EQUAL, last - i, len(then) if i == last else 0, value) for i, value in enumerate(values)),
+        *then,
     ]
 
 
-def _socket(families: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
-    checks = [(JUMP_EQUAL, len(families) - i + 2, 0, family) for i, family in enumerate(families)]
+def _clone() -> list[Instruction]:
+    return [(LOAD, 0, 0, ARGUMENT_0), (JUMP_BITS, 1, 0, NAMESPACE_FLAGS), ALLOWED_CALL, REFUSED]
+
+
+def _prlimit() -> list[Instruction]:
+    """Asking for a limit is giving no new one."""
+    asked = [(LOAD, 0, 0, ARGUMENT_2 + HIGH_WORD), *_when((0,), [ALLOWED_CALL]), REFUSED]
+    core = [(LOAD, 0, 0, ARGUMENT_2), *_when((0,), asked), REFUSED]
+    return [(LOAD, 0, 0, ARGUMENT_1), *_when((RLIMIT_CORE,), core), ALLOWED_CALL]
+
+
+def _setsockopt() -> list[Instruction]:
+    ulp = (RETURN, 0, 0, refuse(errno.ENOPROTOOPT))
+    tcp = [(LOAD, 0, 0, ARGUMENT_2), *_when((TCP_ULP,), [ulp]), ALLOWED_CALL]
+    return [(LOAD, 0, 0, ARGUMENT_1), *_when((SOL_TCP,), tcp), ALLOWED_CALL]
+
+
+def _socket() -> list[Instruction]:
+    no_protocol = (RETURN, 0, 0, refuse(errno.EPROTONOSUPPORT))
+    internet = [(LOAD, 0, 0, ARGUMENT_2), *_when(PROTOCOLS, [ALLOWED_CALL]), no_protocol]
+    netlink = [(LOAD, 0, 0, ARGUMENT_2), *_when((NETLINK_ROUTE,), [ALLOWED_CALL]), NO_FAMILY]
     return [
         (LOAD, 0, 0, ARGUMENT_0),
-        *checks,
-        (JUMP_EQUAL, 0, 3, AF_NETLINK),
-        (LOAD, 0, 0, ARGUMENT_2),
-        (JUMP_EQUAL, 0, 1, NETLINK_ROUTE),
-        (RETURN, 0, 0, ALLOW),
-        (RETURN, 0, 0, refuse(errno.EAFNOSUPPORT)),
+        *_when((AF_UNIX,), [ALLOWED_CALL]),
+        *_when((AF_INET, AF_INET6), internet),
+        *_when((AF_NETLINK,), netlink),
+        NO_FAMILY,
     ]
 
 
-def _socketpair() -> list[tuple[int, int, int, int]]:
-    return [
-        (LOAD, 0, 0, ARGUMENT_0),
-        (JUMP_EQUAL, 0, 1, AF_UNIX),
-        (RETURN, 0, 0, ALLOW),
-        (RETURN, 0, 0, refuse(errno.EAFNOSUPPORT)),
-    ]
+def _socketpair() -> list[Instruction]:
+    return [(LOAD, 0, 0, ARGUMENT_0), *_when((AF_UNIX,), [ALLOWED_CALL]), NO_FAMILY]
 
 
 class _Program(ctypes.Structure):

@@ -26,6 +26,7 @@ from lambent.sandbox import seccomp, syscalls, wire
 LAUNCHER = 3  # the launcher's socket in a zygote, the control socket in a process
 OPEN_MAX = 256  # more descriptors than a zygote ever has
 FILES = 1024  # AWS's limit of open files
+NO_CORE = 1  # with 0 a core dump still goes to a host's handler, where it has one
 SET_UP_FAILED = 125
 SANDBOX = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET
 PLACES = {"code": "/var/task", "layers": "/opt", "tmp": "/tmp"}
@@ -114,6 +115,7 @@ class Zygote:
 
 
 def forget_the_zygote() -> None:
+    os.setsid()  # SIGCONT reaches a whole session, whoever its processes belong to
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     gc.enable()
@@ -210,7 +212,7 @@ def limit() -> None:
     syscalls.drop_exec_gains()
     os.setgroups([])
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE, NO_CORE))
 
 
 def main(kind: str, libraries: str, bootstrap: str, *modules: str) -> None:
