@@ -20,6 +20,7 @@ from lambent.sandbox.base import Exit, Sandbox
 
 UNHANDLED = "Unhandled"
 TIMED_OUT = "Sandbox.Timedout"
+ERROR_TYPE_CHARACTERS = 256
 NOT_JSON = "Could not parse request body into json: Could not parse payload into json: "
 
 
@@ -210,10 +211,15 @@ def _error(frame: Frame, status: str) -> Reply:
     """An error as the runtime describes it."""
     try:
         described = orjson.loads(frame.payload)
-        error_type = str(described["errorType"])
+        error_type = _word(str(described["errorType"]))
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return _broken("")
     return Reply(frame.payload, error_type, status)
+
+
+def _word(text: str) -> str:
+    """An error's type goes into lines of the log and into the meter, and the process may be hostile."""
+    return "".join(character for character in text[:ERROR_TYPE_CHARACTERS] if character.isprintable())
 
 
 def _exited(ended: Exit, request_id: str) -> Reply:
