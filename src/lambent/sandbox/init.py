@@ -25,18 +25,10 @@ HOST_NAME = b"sandbox"
 SHARED_MEMORY_OPTIONS = b"size=64m,nr_inodes=1k,mode=1777"  # counts against the memory limit
 # What /proc tells about the machine, or about others on it, rather than about the sandbox.
 MASKED = (
-    "cmdline",
-    "config.gz",
-    "consoles",
-    "diskstats",
-    "interrupts",
-    "iomem",
-    "ioports",
-    "kallsyms",
-    "kcore",
+    *("cmdline", "config.gz", "consoles", "diskstats", "interrupts", "iomem", "ioports", "kallsyms", "kcore"),
+    *("key-users", "keys", "kmsg", "latency_stats", "modules", "partitions", "sched_debug", "schedstat"),
+    *("softirqs", "sysrq-trigger", "timer_list"),
 )
-MASKED += ("key-users", "keys", "kmsg", "latency_stats", "modules", "partitions", "sched_debug", "schedstat")
-MASKED += ("softirqs", "sysrq-trigger", "timer_list")
 MASKED_FOLDERS = ("acpi", "asound", "bus", "driver", "fs", "irq", "pressure", "scsi")
 EMPTY = "/.lambent/empty"  # a folder in every root
 HARMLESS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
