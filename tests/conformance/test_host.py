@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.conformance.caller import WAIT_S
+from tests.conformance.caller import WAIT_S, Caller
 from tests.conformance.conftest import Deploy, Start
 
 from lambent.runtimes.python import frames
@@ -151,6 +151,77 @@ async def test_kill_stops_a_loop_at_once_and_twice_is_no_error(deploy: Deploy, s
     process.process.kill()
     assert (await process.ended()).signal == signal.SIGKILL
     process.process.kill()
+
+
+TICKING = """
+import os, threading, time
+
+def tick():
+    while True:
+        os.write(1, b".")
+        time.sleep(0.001)
+
+def handler(event, context):
+    if event == "begin":
+        threading.Thread(target=tick, daemon=True).start()
+    return event
+"""
+
+
+async def prints_on(process: Caller) -> bool:
+    before = len(process.printed)
+    async with asyncio.timeout(WAIT_S):
+        while len(process.printed) == before:
+            await asyncio.sleep(0.01)
+    return True
+
+
+async def test_what_is_frozen_stands_still_until_it_is_thawed(deploy: Deploy, start: Start) -> None:
+    sandbox = await deploy(TICKING)
+    process = await (await start(sandbox)).ready()
+    for _ in range(2):
+        assert await process.call("begin") == "begin"
+        assert await prints_on(process)
+        sandbox.freeze()
+        sandbox.freeze()
+        await asyncio.sleep(0.1)  # what was on its way is here
+        seen = len(process.printed)
+        await process.send(b'"question"')
+        await asyncio.sleep(0.2)
+        assert len(process.printed) == seen
+        sandbox.thaw()
+        sandbox.thaw()
+        assert (await process.frame())[2] == b'"question"'
+        assert await prints_on(process)
+
+
+async def test_what_is_frozen_can_be_killed_and_destroyed(deploy: Deploy, start: Start) -> None:
+    sandbox = await deploy(TICKING)
+    process = await (await start(sandbox)).ready()
+    sandbox.freeze()
+    process.process.kill()
+    assert (await process.ended()).signal == signal.SIGKILL
+    again = await (await start(sandbox)).ready()
+    assert await again.call(1) == 1
+    sandbox.freeze()
+    await sandbox.destroy()
+    assert (await again.ended()).signal == signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "number"),
+    [("pass", None, signal.SIGTERM), ("signal.signal(15, lambda *_: (print('bye'), sys.exit(5)))", 5, None)],
+)
+async def test_who_is_told_to_end_may_say_good_bye(
+    deploy: Deploy, start: Start, code: str, status: int | None, number: int | None
+) -> None:
+    source = f"import signal, sys\n{code}\ndef handler(event, context):\n    return event\n"
+    process = await (await start(await deploy(source))).ready()
+    process.process.terminate()
+    exit = await process.ended()
+    assert (exit.status, exit.signal) == (status, number)
+    assert bytes(await process.all_output()) == (b"bye\n" if status else b"")
+    process.process.terminate()
 
 
 async def test_memory_is_known(deploy: Deploy, start: Start) -> None:

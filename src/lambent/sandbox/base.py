@@ -45,8 +45,11 @@ class Process(Protocol):
     output: int
     exited: asyncio.Future[Exit]
 
+    def terminate(self) -> None:
+        """SIGTERM to what runs in the sandbox, which may end by it; it must not be frozen."""
+
     def kill(self) -> None:
-        """SIGKILL everything in the sandbox; `exited` follows."""
+        """SIGKILL everything in the sandbox, frozen or not; `exited` follows."""
 
     def memory_peak_mb(self) -> int:
         """The most memory that it held since it started, with what it inherited from its zygote."""
@@ -59,6 +62,12 @@ class Sandbox(Protocol):
 
     async def start(self, environment: Mapping[str, str]) -> Process:
         """Start the runtime's bootstrap with exactly this environment; the previous process must be gone."""
+
+    def freeze(self) -> None:
+        """Stop its processes where they are. Both cost a system call and no question to anybody."""
+
+    def thaw(self) -> None:
+        """Let them go on; nothing when they are not frozen."""
 
     async def destroy(self) -> None:
         """Kill what runs and remove the sandbox with its /tmp."""

@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambent.model.limits import MIB, ONE_CORE_MB
+from lambent.sandbox import freezer
 
 CONTROLLERS = ("memory", "pids", "cpu")
+FREEZER = "freezer"  # version 2 can always freeze, and hybrid machines have it for that
+OLD_FREEZER = "freezer.state"
+UNIFIED = ""  # the name of version 2's hierarchy in /proc
 REMOVE_TIMEOUT_S = 5.0
 PROCESSES = 1024  # AWS's limit of processes and threads
 ONE_CORE_SHARES = 1024  # version 1
@@ -55,6 +59,17 @@ class Group:
         """Where the kernel tells the highest charge in bytes; anybody may read it."""
         return self._file("memory", "memory.peak" if self.unified else "memory.max_usage_in_bytes")
 
+    @property
+    def freezer_file(self) -> Path | None:
+        """What it is frozen and thawed by; whoever the tree's groups are lent to may write it."""
+        found = (self._file(FREEZER, name) for name in (freezer.UNIFIED, OLD_FREEZER))
+        return next((file for file in found if file and file.exists()), None)
+
+    def signal(self, number: int) -> None:
+        """To every process in it."""
+        if folder := next(iter(self.folders.values()), None):
+            _signal(folder, number)
+
     def peak_bytes(self) -> int:
         return _read_number(self.peak_file)
 
@@ -80,6 +95,7 @@ class Tree:
     roots: Mapping[str, Path]  # by controller: the folder of the node's own group
     mounts: frozenset[Path]
     unified: bool
+    lent_to: int | None = None  # a user who may freeze and thaw each group
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -97,7 +113,7 @@ class Tree:
                 _open_for_children(root.parent)
             root.mkdir()
             if self.unified:
-                _write(root / "cgroup.subtree_control", " ".join(f"+{c}" for c in self.roots))
+                _write(root / "cgroup.subtree_control", " ".join(f"+{c}" for c in self.roots if c != FREEZER))
         if cpu := self.roots.get("cpu"):
             name, value = ("cpu.weight", ALL_WEIGHT) if self.unified else ("cpu.shares", ALL_SHARES)
             _write(cpu / name, value)
@@ -106,30 +122,49 @@ class Tree:
         folders = {controller: root / name for controller, root in self.roots.items()}
         for folder in dict.fromkeys(folders.values()):
             folder.mkdir(exist_ok=True)
-        return Group(folders, self.unified)
+        group = Group(folders, self.unified)
+        if self.lent_to is not None and (file := group.freezer_file):
+            os.chown(file, self.lent_to, -1)
+        return group
+
+    def thaw(self) -> None:
+        """Version 1 kills nothing that is frozen."""
+        if root := self.roots.get(FREEZER):
+            for file in root.glob(f"*/{OLD_FREEZER}"):
+                _write(file, "THAWED")
 
     def remove(self) -> None:
         """Kill everything in the own group and remove it with all groups in it."""
+        self.thaw()
         for root in dict.fromkeys(self.roots.values()):
             _remove_tree(root)
 
 
-def find(name: str, own: Path = Path("/proc/self"), wanted: tuple[str, ...] = CONTROLLERS) -> Tree:
+def find(
+    name: str,
+    own: Path = Path("/proc/self"),
+    wanted: tuple[str, ...] = CONTROLLERS,
+    lent_to: int | None = None,
+) -> Tree:
     """Where this node's groups go. Controllers that the machine does not give are left out."""
     memberships = _memberships((own / "cgroup").read_text())
     mounts = _mounts((own / "mountinfo").read_text())
-    old = {
-        controller: mounts[controller] / memberships[controller].lstrip("/") / name
-        for controller in wanted
+    groups = {
+        controller: mounts[controller] / memberships[controller].lstrip("/")
+        for controller in (*wanted, FREEZER, UNIFIED)
         if controller in mounts and controller in memberships
     }
-    if old or "" not in mounts:
-        return Tree(name, old, frozenset(mounts[controller] for controller in old), unified=False)
-    group = mounts[""] / memberships.get("", "/").lstrip("/")
+    mounted = frozenset(mounts[controller] for controller in groups)
+    group = groups.pop(UNIFIED, None)
+    if group is None:
+        return Tree(name, {c: g / name for c, g in groups.items()}, mounted, False, lent_to)
     group = group.parent if group.name == LEAF else group
-    given = (group / "cgroup.controllers").read_text().split()
-    roots = {c: group / name for c in wanted if c in given}
-    return Tree(name, roots, frozenset({mounts[""]}), unified=True)
+    unified = not groups.keys() & set(wanted)
+    if unified:
+        given = (group / "cgroup.controllers").read_text().split()
+        groups = {controller: group for controller in wanted if controller in given}
+    groups[FREEZER] = group
+    return Tree(name, {c: g / name for c, g in groups.items()}, mounted, unified, lent_to)
 
 
 LEAF = "lambent-launcher"
@@ -197,7 +232,8 @@ def _remove_tree(root: Path) -> None:
     deadline = time.monotonic() + REMOVE_TIMEOUT_S
     for name, _, _ in os.walk(root, topdown=False):
         folder = Path(name)
-        _kill(folder)
+        _write(folder / OLD_FREEZER, "THAWED")
+        _signal(folder, signal.SIGKILL)
         while not _removed(folder) and time.monotonic() < deadline:
             time.sleep(0.005)
 
@@ -212,7 +248,8 @@ def _removed(folder: Path) -> bool:
     return True
 
 
-def _kill(folder: Path) -> None:
-    for pid in (folder / "cgroup.procs").read_text().split():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(pid), signal.SIGKILL)
+def _signal(folder: Path, number: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        for pid in (folder / "cgroup.procs").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), number)

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from lambent.sandbox import wire
 from lambent.sandbox.base import BadArchive, Child, Door, Exit, Process, Sandbox, SandboxError, SandboxSpec
+from lambent.sandbox.freezer import Freezer
 from lambent.sandbox.peak import Peak
 from lambent.sandbox.zygotes import replaced
 
@@ -219,9 +220,14 @@ class LauncherProcess:
     exited: asyncio.Future[Exit]
     peak: Peak | None = None
 
+    def terminate(self) -> None:
+        if not self.exited.done():
+            self.sandbox.host._send({"operation": "terminate", "sandbox": self.sandbox.number})
+
     def kill(self) -> None:
         if not self.exited.done():
             self.sandbox.host._send({"operation": "kill", "sandbox": self.sandbox.number})
+            self.sandbox.thaw()  # version 1 kills nothing that is frozen
 
     def memory_peak_mb(self) -> int:
         return self.peak.read_mb() if self.peak else 0
@@ -234,6 +240,13 @@ class LauncherSandbox:
     host: LauncherHost
     number: int
     id: str
+    freezer: Freezer = field(default_factory=lambda: Freezer(""))
+
+    def freeze(self) -> None:
+        self.freezer.freeze()
+
+    def thaw(self) -> None:
+        self.freezer.thaw()
 
     async def start(self, environment: Mapping[str, str]) -> Process:
         host = self.host
@@ -248,6 +261,7 @@ class LauncherSandbox:
         try:
             answer = await host._ask({**message, "environment": dict(environment)}, [theirs.detach(), write])
             process.peak = Peak(answer["peak_file"], answer["inherited_bytes"], answer["limit_mb"])
+            self.freezer = Freezer(answer["freezer_file"])
         except BaseException:
             host._processes.pop(number, None)
             control.close()
@@ -256,6 +270,7 @@ class LauncherSandbox:
         return process
 
     async def destroy(self) -> None:
+        self.thaw()
         if self.host._sandboxes.pop(self.number, None) and not self.host.lost.done():
             await self.host._ask({"operation": "destroy", "sandbox": self.number})
 

@@ -5,6 +5,7 @@ that leaves its session after its parent died is out of reach.
 """
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -36,6 +37,15 @@ class Family:
         """A signal to the child itself."""
         if not self.exited.done():
             os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.signal_group(signal.SIGTERM)
+
+    def signal_group(self, number: int) -> None:
+        """A signal to the child and those of its descendants that have made no group of their own."""
+        if not self.exited.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
 
     def memory_peak_mb(self) -> int:
         """The child's own peak of resident memory; its descendants' are not known."""

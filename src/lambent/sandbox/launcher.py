@@ -70,7 +70,7 @@ class Launcher:
         self.own = config.data / "sandbox"
         self._prepare_folders()
         self._view = private_mounts()
-        self.tree = cgroup.find(f"lambent-{tag(config.data)}")
+        self.tree = cgroup.find(f"lambent-{tag(config.data)}", lent_to=self.users.node)
         self.tree.prepare()
         self.network = Network(config.ports)
         self.scratch = Scratch(self.own / "tmp")
@@ -261,6 +261,7 @@ class Launcher:
         for zygote in self.zygotes:
             zygote.kill()
         self.cells.kill_all()
+        self.tree.thaw()
         deadline = time.monotonic() + STOP_TIMEOUT_S
         while (child := wait_child(deadline)) is not None:
             self.programs.reaped(child[0])

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -48,6 +49,7 @@ class PlainProcess:
         self.output = output
         self.exited = started.exited
         self.kill = started.kill
+        self.terminate = started.terminate
         self._family = started
 
     def memory_peak_mb(self) -> int:
@@ -91,6 +93,14 @@ class PlainSandbox:
         control.setblocking(False)
         os.set_blocking(output, False)
         return PlainProcess(control, output, self._family)
+
+    def freeze(self) -> None:
+        if self._family:
+            self._family.signal_group(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._family:
+            self._family.signal_group(signal.SIGCONT)
 
     async def destroy(self) -> None:
         if self._family:

@@ -1,6 +1,7 @@
 """What the launcher does for the node: one method for each frame."""
 
 import os
+import signal
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class Requests:
         operations = {
             "create": self.create,
             "start": self.start,
+            "terminate": self.terminate,
             "kill": self.kill,
             "destroy": self.destroy,
             "unpack": self.unpack,
@@ -116,9 +118,15 @@ class Requests:
         shell = cell.shell
         return {
             "peak_file": str(shell.group.peak_file or ""),
+            "freezer_file": str(shell.group.freezer_file or ""),
             "inherited_bytes": shell.zygote.resident_bytes(),
             "limit_mb": cell.memory_mb,
         }
+
+    def terminate(self, message: Message, descriptors: list[int]) -> None:
+        checks.descriptors(descriptors)
+        if cell := self.cells.cells.get(checks.number(message, "sandbox")):
+            cell.shell.group.signal(signal.SIGTERM)
 
     def kill(self, message: Message, descriptors: list[int]) -> None:
         checks.descriptors(descriptors)
