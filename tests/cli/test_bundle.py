@@ -89,7 +89,9 @@ def test_a_zip_goes_as_it_is(folder: Path, tmp_path: Path) -> None:
     assert list(made.sources) == ["handler.py"]
 
 
-@pytest.mark.parametrize(("name", "message"), [("x.zip", "is no zip"), ("x.txt", "neither a Python file")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("x.zip", "is no zip"), ("x.txt", "neither a file of Python or")]
+)
 def test_what_is_no_function_is_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / name).write_text("hello")
     with pytest.raises(Failure, match=message):
@@ -115,3 +117,30 @@ def test_lambdas_limits_are_named_before_anything_is_sent(
 
 def test_the_limits_are_aws_own() -> None:
     assert (limits.ZIP_BYTES, limits.UNZIPPED_BYTES) == (50 * limits.MIB, 250 * limits.MIB)
+
+
+def test_node_modules_belong_to_node_only(folder: Path, tmp_path: Path) -> None:
+    for place in (folder, tmp_path / "js"):
+        (place / "node_modules" / "dep").mkdir(parents=True)
+        (place / "node_modules" / "dep" / "index.js").write_text("exports.x = 1\n")
+    (tmp_path / "js" / "index.js").write_text("exports.handler = async () => 1\n")
+    assert "node_modules/dep/index.js" not in names(build(folder).zip)
+    made = build(tmp_path / "js")
+    assert names(made.zip) == ["index.js", "node_modules/dep/index.js"]
+    assert list(made.sources) == ["index.js"]
+
+
+def test_packages_that_npm_has_not_installed_are_named(tmp_path: Path) -> None:
+    (tmp_path / "index.js").write_text("exports.handler = async () => 1\n")
+    (tmp_path / "package.json").write_text('{"dependencies": {"left-pad": "1"}}')
+    with pytest.raises(Failure, match=r"run `npm install` in it, for left-pad"):
+        build(tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    assert build(tmp_path).files == 2
+
+
+def test_a_bootstrap_is_a_package_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "bootstrap").write_bytes(b"\x7fELF")
+    (tmp_path / "bootstrap").chmod(0o755)
+    (entry,) = zipfile.ZipFile(io.BytesIO(build(tmp_path / "bootstrap").zip)).infolist()
+    assert (entry.filename, entry.external_attr >> 16 & 0o777) == ("bootstrap", 0o755)

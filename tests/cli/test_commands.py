@@ -1,6 +1,7 @@
 """The commands against a real node, as a user types them."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -53,6 +54,30 @@ def test_deploy_invoke_logs_ls_rm(node: RunningNode, tmp_path: Path) -> None:
     lambent(node, "rm", "cli-hello", "--yes")
     assert all(row["name"] != "cli-hello" for row in answer(node, "ls"))
     assert "Function not found" in lambent(node, "invoke", "cli-hello", code=3).stderr
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="there is no Node.js")
+def test_javascript_gets_a_node(node: RunningNode, tmp_path: Path) -> None:
+    file = tmp_path / "cli-js.mjs"
+    file.write_text("export const handler = async (event) => ({ got: event, by: process.version })\n")
+    made = answer(node, "deploy", str(file))
+    assert (made["runtime"][:6], made["handler"]) == ("nodejs", "cli-js.handler")
+    called = json.loads(lambent(node, "invoke", "cli-js", "--payload", "[1]").stdout)
+    assert called["got"] == [1]
+    assert called["by"].startswith(f"v{made['runtime'][6:8]}.")
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no compiler")
+def test_a_compiled_bootstrap(node: RunningNode, tmp_path: Path) -> None:
+    folder = tmp_path / "cli-c"
+    folder.mkdir()
+    source = Path(__file__).parent / "bootstrap.c"
+    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-o", folder / "bootstrap", source], check=True)
+    made = answer(node, "deploy", str(folder))
+    assert (made["runtime"], made["handler"]) == ("provided.al2023", "bootstrap")
+    for n in range(3):
+        called = lambent(node, "invoke", "cli-c", "--payload", json.dumps({"n": n}))
+        assert json.loads(called.stdout) == {"from": "C", "event": {"n": n}}
 
 
 def test_deploying_again_changes_only_what_differs(node: RunningNode, tmp_path: Path) -> None:

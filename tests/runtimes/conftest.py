@@ -6,16 +6,18 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runtimes.bench import Benches, Make
 
 from lambent.model.interpreter import Interpreter
 from lambent.runtimes.catalog import Catalog
 from lambent.runtimes.python import frames
+from lambent.sandbox.process import ProcessHost
 
 BOOTSTRAP = Path(frames.__file__).parent
 CATALOG = Catalog.find()
@@ -143,3 +145,11 @@ def start(tmp_path: Path, interpreter: Interpreter) -> Iterator[Callable[..., Bo
         bootstrap.control.close()
         bootstrap.process.kill()
         bootstrap.process.wait()
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Make]:
+    """Instances of programs; closed when the test ends."""
+    benches = Benches(ProcessHost(tmp_path / "data"), tmp_path / "code")
+    yield benches.make
+    await benches.close()

@@ -255,6 +255,13 @@ async def test_half_an_answer_may_be_given_again(bench: Bench, connect: Any) -> 
     assert await bench.hear() == Said(b"1")
 
 
+async def test_who_wants_the_connection_closed_gets_it_closed(bench: Bench, client: Client) -> None:
+    client.ask("GET", NEXT, Connection="close")
+    assert await bench.hear() == "asked"
+    bench.give("r-1", b"1")
+    assert (await client.closed()).endswith(b"\r\n\r\n1")
+
+
 # What no runtime should do.
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lambent.cli import deployment, handlers, requirements, triggers
+from lambent.cli import deployment, exports, handlers, languages, requirements, triggers
 from lambent.cli.bundle import Bundle, build
 from lambent.cli.failure import Failure
 from lambent.cli.node import Node, data_option, find, json_option
@@ -47,7 +47,7 @@ class VariableType(click.ParamType[tuple[str, str]]):
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--name", help="Name of the function. Default: the file's or folder's.")
 @click.option("--handler", help="module.function. Default: found, when there is only one.")
-@click.option("--runtime", help="Such as python3.12. Default: the Python that the node runs on.")
+@click.option("--runtime", help="Such as python3.12 or nodejs20.x. Default: by the files.")
 @click.option("--memory", type=click.IntRange(*MEMORY_MB), metavar="MB", help="Memory. Default: 128.")
 @click.option("--timeout", type=click.IntRange(*TIMEOUT_S), metavar="SECONDS", help="Time limit. Default: 3.")
 @click.option(
@@ -80,21 +80,22 @@ def command(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Push a Python file or folder as a function, and wire what starts it.
+    """Push a file or folder as a function, and wire what starts it.
 
-    A requirements.txt in the folder is installed into the package. Deploying again updates the function;
-    what is not given stays as it is.
+    Python, JavaScript (.js, .mjs), or a folder with an executable called bootstrap. A requirements.txt in
+    the folder is installed into the package. Deploying again updates the function; what is not given stays
+    as it is.
     """
     node, steps = find(data), Steps(silent=as_json)
     name = name or _name(path)
     functions = node.client("lambda")
     old = deployment.present(functions, name)
-    runtime = runtime or (old or {}).get("Runtime") or node.default_runtime()
+    runtime = runtime or _runtime(path, node, old)
     bundle = _bundle(path, runtime)
     wish = deployment.Wish(
         name=name,
         runtime=runtime,
-        handler=handler or _handler(bundle, old),
+        handler=handler or _handler(bundle, runtime, old),
         memory_mb=memory,
         timeout_s=timeout,
         environment=dict(variables),
@@ -125,9 +126,18 @@ def _bundle(path: Path, runtime: str) -> Bundle:
         return build(path, Path(folder))
 
 
-def _handler(bundle: Bundle, old: dict[str, Any] | None) -> str:
+def _runtime(path: Path, node: Node, old: dict[str, Any] | None) -> str:
+    """What the function has, unless it is another language's."""
+    family, had = languages.family(path), str((old or {}).get("Runtime", ""))
+    return had if had.startswith(family) else languages.runtime(family, node)
+
+
+def _handler(bundle: Bundle, runtime: str, old: dict[str, Any] | None) -> str:
+    if runtime.startswith("provided"):
+        return str(old["Handler"]) if old else languages.BOOTSTRAP
     try:
-        return handlers.find(bundle.sources)
+        search = exports.find if runtime.startswith("nodejs") else handlers.find
+        return search(bundle.sources)
     except handlers.NoHandler as error:
         if old:
             return str(old["Handler"])

@@ -57,8 +57,15 @@ class Node:
 
     def default_runtime(self) -> str:
         """The Python that the node keeps libraries ready for; this interpreter's own when it does not say."""
+        return str(self._health().get("default_runtime", f"python3.{sys.version_info.minor}"))
+
+    def runtimes(self) -> list[str]:
+        """Those that functions can have there, of each language in the order of their versions."""
+        return list(self._health().get("runtimes", []))
+
+    def _health(self) -> dict[str, Any]:
         answer = urllib3.request("GET", f"{self.url}/_lambent/health", timeout=5.0, retries=False)
-        return str(answer.json().get("default_runtime", f"python3.{sys.version_info.minor}"))
+        return dict(answer.json())
 
     def exports(self) -> dict[str, str]:
         """The variables that point every AWS tool at this node."""

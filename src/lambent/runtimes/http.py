@@ -31,6 +31,7 @@ class Exchange:
         self.limit = 0  # bytes of body that the service takes
         self.too_large = False
         self.answered = False
+        self.last = False  # the connection ends with the answer
         self.on_lost: Callable[[], None] = lambda: None  # the client hung up before it was answered
         self._connection = connection
 
@@ -141,6 +142,7 @@ class Connection(asyncio.Protocol):
         path = self._url.partition(b"?")[0].decode("latin-1")
         exchange = self._exchange = Exchange(self, self._parser.get_method().decode("latin-1"), path)
         exchange.headers = self._headers
+        exchange.last = not self._parser.should_keep_alive()  # it forgets that with the end of the request
         self._service.opened(exchange)
         if not exchange.answered and self._headers.get("expect", "").lower() == "100-continue":
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -172,9 +174,8 @@ class Connection(asyncio.Protocol):
     # Answers.
 
     def answer(self, exchange: Exchange, status: int, body: bytes, headers: Headers) -> None:
-        keep = self._parser.should_keep_alive()
         fields = [*headers, ("Content-Length", str(len(body)))]
-        if not keep:
+        if exchange.last:
             fields.append(("Connection", "close"))
         head = "".join(f"{name}: {_line(value)}\r\n" for name, value in fields)
         text = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{head}\r\n"
@@ -183,7 +184,7 @@ class Connection(asyncio.Protocol):
             self._service.refused()
         if self._whole:
             self._exchange = None
-        if not keep and self._transport is not None:
+        if exchange.last and self._transport is not None:
             self._transport.close()
 
     def _refuse(self) -> None:

@@ -2,27 +2,13 @@
 
 import json
 import sys
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.runtimes.bench import KEY, Make
 
 from lambent.invoke import instance as instance_module
-from lambent.invoke.instance import Instance
-from lambent.invoke.transcript import Events, Transcript
 from lambent.model.errors import InvalidContent
-from lambent.model.function import Code, State, Version
-from lambent.model.invocation import Invocation, Outcome
 from lambent.model.limits import RESPONSE_PAYLOAD_BYTES
-from lambent.model.names import FunctionKey, Target
-from lambent.runtimes import executables
-from lambent.sandbox.base import SandboxSpec
-from lambent.sandbox.process import ProcessHost
-
-KEY = FunctionKey("000000000000", "us-east-1", "f")
-RUNTIME = "provided.al2023"
 
 pytestmark = pytest.mark.slow
 
@@ -45,71 +31,10 @@ def respond(headers, value, verb="response"):
     request_id = headers["Lambda-Runtime-Aws-Request-Id"]
     return call("POST", "invocation/%s/%s" % (request_id, verb), json.dumps(value))
 """
-SERVE = """
+SERVE = f"""{CLIENT}
 while True:
     headers, event = next_event()
 """
-
-
-class Bench:
-    """An instance of a bootstrap that a test writes, and its log."""
-
-    def __init__(self, instance: Instance, log: list[str]) -> None:
-        self.instance = instance
-        self.log = log
-
-    async def call(self, event: Any = None, *, raw: bytes | None = None, **more: Any) -> Outcome:
-        payload = json.dumps(event).encode() if raw is None else raw
-        request = Invocation(
-            request_id=str(uuid.uuid4()), target=Target(KEY), payload=payload, wants_tail=True, **more
-        )
-        return await self.instance.run(request)
-
-    async def answer(self, event: Any = None, **more: Any) -> Any:
-        outcome = await self.call(event, **more)
-        assert outcome.ok, outcome
-        return json.loads(outcome.payload)
-
-
-Make = Callable[..., Awaitable[Bench]]
-
-
-@pytest.fixture
-async def make(tmp_path: Path) -> AsyncIterator[Make]:
-    host = ProcessHost(tmp_path)
-    interpreter = executables.find()[RUNTIME]
-    benches: list[Bench] = []
-
-    async def build(serve: str = "", *, script: str = "", timeout_s: int = 10) -> Bench:
-        code = tmp_path / "code" / str(len(benches))
-        code.mkdir(parents=True)
-        (code / "bootstrap").write_text(script or CLIENT + serve)
-        (code / "bootstrap").chmod(0o755)
-        version = Version(
-            key=KEY,
-            code=Code("d", 1, "s"),
-            runtime=RUNTIME,
-            handler="h.f",
-            role="arn:aws:iam::000000000000:role/r",
-            state=State.ACTIVE,
-            timeout_s=timeout_s,
-        )
-        sandbox = await host.create(SandboxSpec(interpreter=interpreter, code=code))
-        log: list[str] = []
-
-        def write(events: Events) -> None:
-            log.extend(message for _, message in events)
-
-        environment = {"_HANDLER": "h.f", "LAMBDA_TASK_ROOT": "/var/task", "AWS_REGION": "us-east-1"}
-        instance = Instance(version, interpreter, sandbox, environment, Transcript(write))
-        await instance.start()
-        benches.append(Bench(instance, log))
-        return benches[-1]
-
-    yield build
-    for bench in benches:
-        await bench.instance.close()
-    await host.close()
 
 
 async def test_answer_log_and_bill_of_a_good_call(make: Make) -> None:
@@ -188,7 +113,7 @@ while true; do
   exec 9>&-
 done
 """
-    bench = await make(script=script)
+    bench = await make(script)
     for n in range(3):
         assert await bench.answer({"n": n}) == {"from": "bash", "event": {"n": n}}
 
@@ -223,13 +148,13 @@ async def test_an_end_without_an_answer(make: Make, end: str, how: str) -> None:
 
 
 async def test_who_ends_after_the_answer_has_answered(make: Make) -> None:
-    bench = await make("headers, event = next_event()\nrespond(headers, os.getpid())\n")
+    bench = await make(CLIENT + "headers, event = next_event()\nrespond(headers, os.getpid())\n")
     assert await bench.answer() != await bench.answer()
 
 
 async def test_who_does_not_ask_for_more_after_the_answer_has_answered_too(make: Make) -> None:
     bench = await make(
-        "headers, event = next_event()\nrespond(headers, os.getpid())\ntime.sleep(60)\n", timeout_s=1
+        CLIENT + "headers, event = next_event()\nrespond(headers, os.getpid())\ntime.sleep(60)\n", timeout_s=1
     )
     assert await bench.answer() != await bench.answer()
 
@@ -239,14 +164,14 @@ async def test_who_does_not_ask_for_more_after_the_answer_has_answered_too(make:
 
 async def test_an_init_error_is_the_answer_to_the_first_call(make: Make) -> None:
     told = '{"errorType": "Runtime.Odd", "errorMessage": "m"}'
-    bench = await make(f"call('POST', 'init/error', {told!r})\ntime.sleep(60)\n")
+    bench = await make(CLIENT + f"call('POST', 'init/error', {told!r})\ntime.sleep(60)\n")
     outcome = await bench.call()
     assert (outcome.error_type, outcome.payload) == ("Runtime.Odd", told.encode())
     assert any(line.startswith("INIT_REPORT") and "Runtime.Odd" in line for line in bench.log)
 
 
 async def test_one_that_ends_at_once(make: Make) -> None:
-    bench = await make("sys.exit(4)")
+    bench = await make(CLIENT + "sys.exit(4)")
     for _ in range(2):
         outcome = await bench.call()
         assert outcome.error_type == "Runtime.ExitError"
@@ -254,7 +179,7 @@ async def test_one_that_ends_at_once(make: Make) -> None:
 
 
 async def test_one_that_is_no_program(make: Make) -> None:
-    outcome = await (await make(script="no program")).call()
+    outcome = await (await make("no program")).call()
     assert outcome.error_type == "Runtime.InvalidEntrypoint"
     assert "exec format error" in json.loads(outcome.payload)["errorMessage"]
 
@@ -262,7 +187,7 @@ async def test_one_that_is_no_program(make: Make) -> None:
 async def test_one_that_never_asks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The init has its time, and then once more that of the first call."""
     monkeypatch.setattr(instance_module, "INIT_TIMEOUT_S", 0.5)
-    bench = await make("time.sleep(60)", timeout_s=1)
+    bench = await make(CLIENT + "time.sleep(60)", timeout_s=1)
     outcome = await bench.call()
     assert outcome.error_type == "Sandbox.Timedout"
     assert any("INIT_REPORT" in line and "Status: timeout" in line for line in bench.log)
