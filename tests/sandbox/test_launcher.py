@@ -263,11 +263,13 @@ async def test_a_bad_environment_is_refused(up: Up, data: Path) -> None:
 async def test_only_so_many_sandboxes_are_made(up: Up, data: Path) -> None:
     launched = await up(Config(max_sandboxes=2))
     code = write_code(data)
-    sandboxes = [await sandbox_on(launched, code) for _ in range(2)]
+    sandboxes = [await sandbox_on(launched, code) for _ in range(3)]
+    for sandbox in sandboxes[:2]:
+        await start_in(launched, sandbox)
     with pytest.raises(SandboxError, match="limit of 2 sandboxes"):
-        await sandbox_on(launched, code)
+        await sandboxes[2].start({})
     await sandboxes[0].destroy()
-    await sandbox_on(launched, code)
+    await start_in(launched, sandboxes[2])
 
 
 async def test_every_python_of_this_machine_runs_handlers(up: Up, data: Path) -> None:

@@ -25,6 +25,10 @@ KILL_TIMEOUT_S = 10.0
 GREETING_TIMEOUT_S = 30.0
 
 
+class Refused(SandboxError):
+    """The launcher did nothing, and says why."""
+
+
 class LauncherHost:
     """The `Host` of namespaces isolation. Once `lost` is done the launcher is gone, with all sandboxes."""
 
@@ -61,21 +65,17 @@ class LauncherHost:
         return cls(sock, Path(greeting["code"]), doors)
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
+        """The launcher makes it when it is first started: one question in place of two."""
         number = next(self._numbers)
-        await self._ask(
-            {
-                "operation": "create",
-                "sandbox": number,
-                "runtime": spec.interpreter.runtime,
-                "code": self._folder_name(spec.code),
-                "layers": [self._folder_name(layer) for layer in spec.layers],
-                "memory_mb": spec.memory_mb,
-                "tmp_mb": spec.tmp_mb,
-                "own_packages": sorted(replaced(spec.interpreter, spec.own_packages)),
-            }
-        )
-        sandbox = self._sandboxes[number] = LauncherSandbox(self, number, f"sandbox-{number}")
-        return sandbox
+        wanted = {
+            "runtime": spec.interpreter.runtime,
+            "code": self._folder_name(spec.code),
+            "layers": [self._folder_name(layer) for layer in spec.layers],
+            "memory_mb": spec.memory_mb,
+            "tmp_mb": spec.tmp_mb,
+            "own_packages": sorted(replaced(spec.interpreter, spec.own_packages)),
+        }
+        return LauncherSandbox(self, number, f"sandbox-{number}", wanted)
 
     async def unpack(self, archive: Path, folder: Path, limit_bytes: int) -> None:
         name = self._folder_name(folder)
@@ -129,7 +129,7 @@ class LauncherHost:
         finally:
             del self._answers[number]
         if "error" in found:
-            raise SandboxError(found["error"])
+            raise Refused(found["error"])
         return found
 
     def _send(self, message: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
@@ -240,6 +240,7 @@ class LauncherSandbox:
     host: LauncherHost
     number: int
     id: str
+    wanted: Mapping[str, object]  # what it is to be made from; nothing once it is there
     freezer: Freezer = field(default_factory=lambda: Freezer(""))
 
     def freeze(self) -> None:
@@ -257,15 +258,20 @@ class LauncherSandbox:
         control.setblocking(False)
         exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         process = host._processes[number] = LauncherProcess(self, control, output, exited)
-        message = {"operation": "start", "sandbox": self.number, "process": number}
+        message = {"operation": "start", "sandbox": self.number, "process": number, **self.wanted}
+        host._sandboxes[self.number] = self
+        wanted, self.wanted = self.wanted, {}
         try:
             answer = await host._ask({**message, "environment": dict(environment)}, [theirs.detach(), write])
             process.peak = Peak(answer["peak_file"], answer["inherited_bytes"], answer["limit_mb"])
             self.freezer = Freezer(answer["freezer_file"])
-        except BaseException:
+        except BaseException as error:
             host._processes.pop(number, None)
             control.close()
             os.close(output)
+            if wanted and isinstance(error, Refused):
+                del host._sandboxes[self.number]
+                self.wanted = wanted
             raise
         return process
 

@@ -22,6 +22,7 @@ from lambent.sandbox.network import PLATFORM, Network
 from lambent.sandbox.programs import Programs
 from lambent.sandbox.requests import Requests
 from lambent.sandbox.scratch import Scratch
+from lambent.sandbox.shells import Shells
 from lambent.sandbox.signals import Signals, wait_child
 from lambent.sandbox.users import tag, users
 from lambent.sandbox.zygotes import Zygote, Zygotes
@@ -75,7 +76,8 @@ class Launcher:
         self.network = Network(config.ports)
         self.scratch = Scratch(self.own / "tmp")
         self.home = Home()
-        self.cells = Cells(self.users, self.tree, self.network, self.home, config.max_sandboxes)
+        self.shells = Shells(self.users, self.tree, self.network, self.home, config.max_sandboxes)
+        self.cells = Cells(self.shells)
         self.zygotes = Zygotes(self.own, self._files)
         self.zygotes.on_start = lambda zygote: self._watch(zygote.socket, lambda: self._on_zygote(zygote))
         paths = (*config.paths, *(interpreter.prefix for interpreter in config.interpreters))
@@ -204,8 +206,7 @@ class Launcher:
     def _refill(self) -> bool:
         """Make one thing that a pool is short of; False when all are full."""
         try:
-            functions = (zygote for zygote in self.zygotes if zygote.kind.entry != "archives")
-            return any(self.cells.refill(zygote) for zygote in functions) or self.scratch.refill()
+            return self.shells.refill() or self.scratch.refill()
         except (SandboxError, OSError) as error:
             complain(f"a pool could not be filled: {error}")
             return False
@@ -229,10 +230,13 @@ class Launcher:
             self.zygotes.remove(zygote)
             return
         message, _ = frame
+        complaint = ""
         if "failed" in message:
-            self.cells.failed(message["id"], message["failed"])
+            complaint = self.cells.failed(message["id"], message["failed"])
         if "ended" in message:
-            self.cells.ended(message["id"], message["ended"])
+            complaint = self.cells.ended(message["id"], message["ended"])
+        if complaint:
+            complain(complaint)
 
     def _on_signals(self, numbers: bytes) -> None:
         for number in numbers:

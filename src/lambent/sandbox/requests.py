@@ -89,7 +89,7 @@ class Requests:
         memory_mb = checks.number(message, "memory_mb", MEMORY_MB)
         tmp_mb = checks.number(message, "tmp_mb", TMP_MB)
         own = frozenset(checks.names(message, "own_packages", PACKAGES))
-        wire.close([self._tree(code), *(self._tree(layer) for layer in layers)])  # a wrong name fails here
+        self._check(code, *layers)
         zygote = self.zygotes.get(zygotes.kind_for(interpreter, own))
         image = self.scratch.take(tmp_mb)
         try:
@@ -102,7 +102,19 @@ class Requests:
         return {}
 
     def start(self, message: Message, descriptors: list[int]) -> Reply:
+        """Give a sandbox a process; one that is made by the same frame is gone again if that fails."""
+        made = "runtime" in message
+        if made:
+            self.create(message, [])
         cell = self._cell(message)
+        try:
+            return self._start(cell, message, descriptors)
+        except (SandboxError, BadRequest, OSError):
+            if made:
+                self._destroy(cell, lambda: None)
+            raise
+
+    def _start(self, cell: Cell, message: Message, descriptors: list[int]) -> Reply:
         process = checks.number(message, "process")
         environment = checks.environment(message)
         control, output = checks.descriptors(descriptors, stat.S_ISSOCK, stat.S_ISFIFO)
@@ -114,7 +126,7 @@ class Requests:
             )
 
         given = [("control", control), ("output", output)]
-        self.cells.start(cell, self._next(), environment, given, on_end)
+        self.cells.start(cell, environment, given, on_end)
         shell = cell.shell
         return {
             "peak_file": str(shell.group.peak_file or ""),
@@ -137,13 +149,7 @@ class Requests:
         checks.descriptors(descriptors)
         cell = self._cell(message)
         request = message.get("request")
-
-        def on_gone() -> None:
-            self.tell({"request": request})
-            if cell.image is not None:
-                self.later(cell.image.remove)
-
-        self.cells.destroy(cell, on_gone)
+        self._destroy(cell, lambda: self.tell({"request": request}))
 
     def unpack(self, message: Message, descriptors: list[int]) -> None:
         (archive,) = checks.descriptors(descriptors, stat.S_ISREG)
@@ -171,6 +177,14 @@ class Requests:
     def child_ended(self, pid: int, status: int) -> None:
         self.tell({"child": pid, **_exit(status)})
 
+    def _destroy(self, cell: Cell, then: Callable[[], None]) -> None:
+        def on_gone() -> None:
+            then()
+            if cell.image is not None:
+                self.later(cell.image.remove)
+
+        self.cells.destroy(cell, on_gone)
+
     def _cell(self, message: Message) -> Cell:
         number = checks.number(message, "sandbox")
         cell = self.cells.cells.get(number)
@@ -182,9 +196,17 @@ class Requests:
         self.count += 1
         return self.count
 
+    def _folder(self, name: str) -> int:
+        """A descriptor of an unpacked folder of the node's."""
+        return syscalls.open_beneath(self.code, name, os.O_PATH | os.O_DIRECTORY)
+
+    def _check(self, *names: str) -> None:
+        """A wrong name fails here, before anything is made."""
+        wire.close([self._folder(name) for name in names])
+
     def _tree(self, name: str) -> int:
-        """A detached read-only mount of an unpacked folder of the node's."""
-        folder = syscalls.open_beneath(self.code, name, os.O_PATH | os.O_DIRECTORY)
+        """A detached read-only mount of an unpacked folder."""
+        folder = self._folder(name)
         try:
             mount = syscalls.open_tree("", folder)
         finally:

@@ -47,7 +47,7 @@ class Unpacking:
         environment = {"limit_bytes": str(limit_bytes)}
         given = [("control", archive), ("output", write)]
         try:
-            self._cells.start(cell, number, environment, given, lambda ended: self._judge(cell, read, ended))
+            self._cells.start(cell, environment, given, lambda ended: self._judge(cell, read, ended))
         finally:
             os.close(write)
 

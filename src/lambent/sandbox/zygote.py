@@ -1,12 +1,14 @@
 """The fork server: preloads modules inside the minimal root, then forks processes into sandboxes.
 
 Runs with an empty environment and never runs user code. The launcher asks over descriptor 3; a forked child
-enters the sandbox that was made ready for it, gives up every privilege, and only then runs its entry.
+enters the sandbox that was made ready for it and waits there, as a stem, until it is told whose it is. Then
+it gives up every privilege, and only then runs its entry.
 Loaded by every Python that functions run on, so it keeps to the syntax of 3.7.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -46,8 +48,6 @@ class Zygote:
         self.children: dict[int, int] = {}  # pid to the launcher's number
         self.filter = seccomp.for_this_machine()
         self.own = syscalls.pidfd_open(os.getpid())
-        # Found once: a walk over all modules touches, and so copies, a page for each in every fork.
-        self.ours = [name for name in sys.modules if name.split(".")[0] == "lambent"]
 
     def serve(self) -> None:
         """Answer until the launcher is gone."""
@@ -73,38 +73,41 @@ class Zygote:
         if frame is None:
             return False
         request, descriptors = frame
-        given: Descriptors = {}
-        for position, name in enumerate(request["descriptors"]):
-            given.setdefault(name, []).append(descriptors[position])
         try:
-            self.children[self.fork(request, given)] = request["id"]
+            self.children[self.fork(request["id"], named(request, descriptors))] = request["id"]
         except OSError as error:
-            wire.send(self.launcher, {"id": request["id"], "failed": str(error), "status": None})
+            wire.send(self.launcher, {"id": request["id"], "failed": str(error), "ended": SET_UP_FAILED << 8})
         wire.close(descriptors)
         return True
 
-    def fork(self, request: dict[str, typing.Any], given: Descriptors) -> int:
-        """Fork a child into the pid namespace of a sandbox's init."""
+    def fork(self, number: int, given: Descriptors) -> int:
+        """Fork a stem into the pid namespace of a sandbox's init."""
         syscalls.setns(given["init"][0], syscalls.CLONE_NEWPID)
         try:
             pid = os.fork()
             if pid == 0:
-                self.become(request, given)
+                self.become(number, given)
             return pid
         finally:
             syscalls.setns(self.own, syscalls.CLONE_NEWPID)
 
-    def become(self, request: dict[str, typing.Any], given: Descriptors) -> typing.NoReturn:
-        """The child's way: into the sandbox, out of every privilege, into the entry."""
+    def become(self, number: int, given: Descriptors) -> typing.NoReturn:
+        """The stem's way: into the sandbox; once it is taken, out of every privilege, and into the entry."""
         try:
             forget_the_zygote()
-            enter(given, request["uid"])
+            enter(given)
+            frame = wire.receive(socket.socket(fileno=given["waiting"][0]))
+            if frame is None:  # nobody will come any more
+                os._exit(0)
+            request, descriptors = frame
+            given = named(request, descriptors)
+            furnish(given, request["uid"])
             confine(request["uid"], self.filter)
             adopt(given)
         except BaseException as error:
-            wire.send(self.launcher, {"id": request["id"], "failed": repr(error)})
+            wire.send(self.launcher, {"id": number, "failed": repr(error)})
             os._exit(SET_UP_FAILED)
-        run(self.entry, request["environment"], self.ours)
+        run(self.entry, request["environment"])
 
     def reap(self) -> None:
         while self.children:
@@ -116,17 +119,30 @@ class Zygote:
 
 def forget_the_zygote() -> None:
     os.setsid()  # SIGCONT reaches a whole session, whoever its processes belong to
+    syscalls.die_with_parent()  # or a waiting stem's copy of the launcher's socket would outlive the zygote
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     gc.enable()
 
 
-def enter(given: Descriptors, uid: int) -> None:
+def named(request: dict[str, typing.Any], descriptors: list[int]) -> Descriptors:
+    """The descriptors of a frame by the names that it gives them."""
+    given: Descriptors = {}
+    for position, name in enumerate(request["descriptors"]):
+        given.setdefault(name, []).append(descriptors[position])
+    return given
+
+
+def enter(given: Descriptors) -> None:
     """Join the control groups first, so that all that follows is counted, then the namespaces."""
     for group in given.get("group", ()):
         os.write(group, b"0")
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     syscalls.setns(given["init"][0], SANDBOX)
+
+
+def furnish(given: Descriptors, uid: int) -> None:
+    """Put what belongs to one version and one sandbox where it is looked for; now there is a /proc, too."""
     with open("/proc/self/oom_score_adj", "w") as score:
         score.write(OUT_OF_MEMORY_SCORE)
     for name, place in PLACES.items():
@@ -153,10 +169,7 @@ def adopt(given: Descriptors) -> None:
     os.closerange(LAUNCHER + 1, OPEN_MAX)
 
 
-def run(entry: Entry, environment: dict[str, str], ours: list[str]) -> typing.NoReturn:
-    """The handler may bring modules of any name, so ours give up theirs."""
-    for name in ours:
-        del sys.modules[name]
+def run(entry: Entry, environment: dict[str, str]) -> typing.NoReturn:
     status: int | None = 1
     try:
         status = entry(LAUNCHER, environment)
@@ -171,11 +184,28 @@ def functions(libraries: str, bootstrap: str) -> Entry:
     package.__path__ = [bootstrap]
     sys.modules[package.__name__] = package
     module = importlib.import_module(package.__name__ + ".bootstrap")
+    with pipes_for_output():
+        module.prepare()
 
     def entry(control: int, environment: dict[str, str]) -> int | None:
         return module.main(control, libraries=libraries, environment=environment)  # type: ignore[no-any-return]
 
     return entry
+
+
+@contextlib.contextmanager
+def pipes_for_output() -> typing.Iterator[None]:
+    """Streams that are opened now find what processes will have: a pipe, not the launcher's log."""
+    ends = os.pipe()
+    own = {place: os.dup(place) for place in (1, 2)}
+    for place in own:
+        os.dup2(ends[1], place)
+    try:
+        yield
+    finally:
+        for place, descriptor in own.items():
+            os.dup2(descriptor, place)
+        wire.close([*own.values(), *ends])
 
 
 def archives() -> Entry:
@@ -224,6 +254,8 @@ def main(kind: str, libraries: str, bootstrap: str, *modules: str) -> None:
     preload(list(modules))
     entries = {"archives": archives, "executables": executables}
     entry = entries[kind]() if kind in entries else functions(libraries, bootstrap)
+    for name in [name for name in sys.modules if name.split(".")[0] == "lambent"]:
+        del sys.modules[name]  # the handler may bring modules of any name, so ours give up theirs
     ssl.RAND_bytes(1)  # builds OpenSSL's generators, so that a fork has only to reseed them
     gc.collect()
     gc.freeze()

@@ -105,16 +105,9 @@ class Zygote:
                 syscalls.unmount(str(folder))
             folder.rmdir()
 
-    def fork(
-        self, number: int, uid: int, environment: Mapping[str, str], given: Sequence[tuple[str, int]]
-    ) -> None:
-        """Ask for a process with named descriptors; it may be asked before it has loaded everything."""
-        request = {
-            "id": number,
-            "uid": uid,
-            "environment": dict(environment),
-            "descriptors": [name for name, _ in given],
-        }
+    def fork(self, number: int, given: Sequence[tuple[str, int]]) -> None:
+        """Ask for a stem with named descriptors; it may be asked before it has loaded everything."""
+        request = {"id": number, "descriptors": [name for name, _ in given]}
         wire.send(self.socket, request, [descriptor for _, descriptor in given])
 
     def resident_bytes(self) -> int:

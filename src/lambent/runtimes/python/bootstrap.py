@@ -32,11 +32,14 @@ def main(
 ) -> NoReturn:
     """Serve on `control_fd`; never returns, but ends the process as the interpreter would.
 
-    `environment` takes the place of the process's own when a zygote was forked. `libraries` is the folder
+    `environment` takes the place of the process's own when a zygote was forked, which has done `prepare`
+    and what else is the same for all. `libraries` is the folder
     with what functions find ready; `layers` are searched from the last to the first.
     """
     status = 0
     try:
+        if environment is None:
+            prepare()
         begin(environment)
         status = run(frames.Channel(_control(control_fd)), libraries, layers)
     except SystemExit as error:
@@ -45,6 +48,14 @@ def main(
         sys.excepthook(*sys.exc_info())
         status = 1
     end(status)
+
+
+def prepare() -> None:
+    """What is the same for every process: a fork copies each page that it touches, so none does it anew."""
+    site.setquit()  # the interpreter runs without `site`, whose names handlers may use
+    sys.argv = [""]
+    output.open_streams()
+    output.set_up_logging()
 
 
 def begin(environment: Optional[Mapping[str, str]] = None) -> None:
@@ -60,10 +71,7 @@ def begin(environment: Optional[Mapping[str, str]] = None) -> None:
     numpy: Any = sys.modules.get("numpy.random")
     if numpy:
         numpy.seed()
-    site.setquit()  # the interpreter runs without `site`, whose names handlers may use
-    sys.argv = [""]
-    output.open_streams()
-    output.set_up_logging()
+    output.configure_logging()
 
 
 def run(channel: frames.Channel, libraries: str, layers: Sequence[str]) -> int:

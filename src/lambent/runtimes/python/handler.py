@@ -30,8 +30,16 @@ def set_search_path(task: str, libraries: str, layers: Sequence[str]) -> None:
     path = [*folders, *given, *([libraries] if libraries else []), *own]
     sys.path[:] = list(dict.fromkeys(path))
     for folder in folders:
-        if os.path.isdir(folder):
-            site.addsitedir(folder)  # reads the .pth files of packages that need theirs
+        if _has_pth(folder):
+            site.addsitedir(folder)
+
+
+def _has_pth(folder: str) -> bool:
+    """Whether packages in a folder of the path bring .pth files, which `site` reads; it reads much more."""
+    try:
+        return any(name.endswith(".pth") for name in os.listdir(folder))
+    except OSError:
+        return False
 
 
 def load(name: str) -> Handler:

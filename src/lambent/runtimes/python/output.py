@@ -72,6 +72,9 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(kept, ensure_ascii=False) + "\n"
 
 
+_handler = _Handler()
+
+
 def open_streams() -> None:
     """Make sys.stdout and sys.stderr anew: a zygote's were made for other descriptors and locales.
 
@@ -86,14 +89,18 @@ def open_streams() -> None:
 
 def set_up_logging() -> None:
     logging.Formatter.converter = time.gmtime
-    handler = _Handler()
-    handler.setFormatter(JsonFormatter() if _as_json() else logging.Formatter(_TEXT, "%Y-%m-%dT%H:%M:%S"))
-    handler.addFilter(_Stamp())
-    root = logging.getLogger()
-    root.addHandler(handler)
+    _handler.setFormatter(logging.Formatter(_TEXT, "%Y-%m-%dT%H:%M:%S"))
+    _handler.addFilter(_Stamp())
+    logging.getLogger().addHandler(_handler)
+
+
+def configure_logging() -> None:
+    """What the environment says about it."""
+    if _as_json():
+        _handler.setFormatter(JsonFormatter())
     level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG")
-    if isinstance(logging.getLevelName(level), int):
-        root.setLevel(level)
+    if level and isinstance(logging.getLevelName(level), int):
+        logging.getLogger().setLevel(level)
 
 
 def _as_json() -> bool:
