@@ -223,11 +223,11 @@ class Launcher:
             self.requests.serve(*frame)
 
     def _on_zygote(self, zygote: Zygote) -> None:
+        if zygote.socket.fileno() < 0:  # lost a moment ago
+            return
         frame = wire.receive(zygote.socket)
         if frame is None:
-            self._selector.unregister(zygote.socket)
-            self.cells.zygote_gone(zygote)
-            self.zygotes.remove(zygote)
+            self._lose(zygote)
             return
         message, _ = frame
         complaint = ""
@@ -237,6 +237,12 @@ class Launcher:
             complaint = self.cells.ended(message["id"], message["ended"])
         if complaint:
             complain(complaint)
+
+    def _lose(self, zygote: Zygote) -> None:
+        """It is gone, and with it its processes; one that waits may still have a copy of its socket open."""
+        self._selector.unregister(zygote.socket)
+        self.cells.zygote_gone(zygote)
+        self.zygotes.remove(zygote)
 
     def _on_signals(self, numbers: bytes) -> None:
         for number in numbers:
@@ -251,6 +257,8 @@ class Launcher:
             if pid == self._node:
                 code = os.waitstatus_to_exitcode(status)
                 self._status = code if code >= 0 else KILLED - code
+            elif zygote := self.zygotes.find(pid):
+                self._lose(zygote)
             elif self.programs.reaped(pid):
                 self.requests.child_ended(pid, status)
             else:

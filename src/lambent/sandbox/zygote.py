@@ -119,7 +119,7 @@ class Zygote:
 
 def forget_the_zygote() -> None:
     os.setsid()  # SIGCONT reaches a whole session, whoever its processes belong to
-    syscalls.die_with_parent()  # or a waiting stem's copy of the launcher's socket would outlive the zygote
+    syscalls.die_with_parent()
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     gc.enable()

@@ -150,6 +150,9 @@ class Zygotes:
             self.on_start(zygote)
         return self._running[kind]
 
+    def find(self, pid: int) -> Zygote | None:
+        return next((zygote for zygote in self if zygote.pid == pid), None)
+
     def remove(self, zygote: Zygote) -> None:
         self._running.pop(zygote.kind, None)
         zygote.close()
