@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,10 @@ class Deploy:
         self.host, self.data = host, data
 
     async def __call__(
-        self, bootstrap: str | None, *, mode: int = 0o755, layer: str | None = None, **files: str
+        self, bootstrap: str | None, *, mode: int = 0o755, layer: dict[str, str] | None = None
     ) -> Sandbox:
-        code = self._folder({**files, **({"bootstrap": bootstrap} if bootstrap else {})}, mode)
-        layers = (self._folder({"bootstrap": layer}, mode),) if layer else ()
+        code = self._folder({"bootstrap": bootstrap} if bootstrap else {}, mode)
+        layers = (self._folder(layer, mode),) if layer else ()
         spec = SandboxSpec(interpreter=EXECUTABLES["provided.al2023"], code=code, layers=layers)
         return await self.host.create(spec)
 
@@ -41,13 +42,14 @@ class Deploy:
         folder = self.data / "code" / str(len(list(self.data.glob("code/*"))))
         folder.mkdir(parents=True)
         for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text)
             (folder / name).chmod(mode)
         return folder
 
 
-async def listener_of(control: socket.socket) -> socket.socket:
-    """The socket that comes with the first frame."""
+async def listener_of(control: socket.socket, extensions: Sequence[str] = ()) -> socket.socket:
+    """The socket that comes with the first frame, which names the extensions."""
     loop, readable = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(control, readable.set)
     try:
@@ -55,8 +57,10 @@ async def listener_of(control: socket.socket) -> socket.socket:
             await readable.wait()
     finally:
         loop.remove_reader(control)
-    data, descriptors, _, _ = socket.recv_fds(control, frames.HEADER.size, 4)
-    assert data == frames.HEADER.pack(beginning.LISTENING, 0, 0)
+    head, descriptors, _, _ = socket.recv_fds(control, frames.HEADER.size, 4)
+    kind, meta_bytes, payload_bytes = frames.HEADER.unpack(head)
+    assert (kind, payload_bytes) == (beginning.LISTENING, 0)
+    assert json.loads(control.recv(meta_bytes)) == {"extensions": list(extensions)}
     (descriptor,) = descriptors
     listener = socket.socket(fileno=descriptor)
     listener.setblocking(False)
@@ -127,9 +131,29 @@ async def test_what_cannot_be_run_is_told_in_awss_words(
 
 
 async def test_a_layer_brings_the_bootstrap_that_the_code_lacks(deploy: Deploy, start: Start) -> None:
-    own, layers = "#!/bin/sh\necho own\n", "#!/bin/sh\necho layer\n"
+    own, layers = "#!/bin/sh\necho own\n", {"bootstrap": "#!/bin/sh\necho layer\n"}
     assert await (await start(await deploy(None, layer=layers))).all_output() == b"layer\n"
     assert await (await start(await deploy(own, layer=layers))).all_output() == b"own\n"
+
+
+async def test_extensions_start_first_and_the_runtime_when_it_is_told_to(
+    deploy: Deploy, start: Start
+) -> None:
+    watch = "#!/bin/sh\necho watch $AWS_LAMBDA_RUNTIME_API\nexit 3\n"
+    runtime = "#!/bin/sh\necho runtime\ntrap 'echo told; exit 0' TERM\nwhile true; do sleep 0.01; done\n"
+    caller = await start(await deploy(runtime, layer={"extensions/watch": watch}))
+    control = caller.process.control
+    with await listener_of(control, ["watch"]) as listener:
+        kind, meta, _ = await caller.frame()
+        assert (kind, meta) == (beginning.ENDED, {"name": "watch", "how": "exit status 3"})
+        control.send(beginning.RUN)
+        async with asyncio.timeout(WAIT_S):
+            while b"runtime\n" not in caller.printed:
+                await asyncio.sleep(0.01)
+        control.send(beginning.END)
+        assert (await caller.ended()).status == 0
+        host, port = listener.getsockname()
+    assert await caller.all_output() == f"watch {host}:{port}\nruntime\ntold\n".encode()
 
 
 async def test_a_second_process_gets_a_socket_of_its_own(deploy: Deploy, start: Start) -> None:

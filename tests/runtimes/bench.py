@@ -1,6 +1,7 @@
 """Instances of programs on the host without walls, as a test calls them."""
 
 import json
+import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,30 @@ from lambent.sandbox.base import Host, SandboxSpec
 
 KEY = FunctionKey("000000000000", "us-east-1", "f")
 EXECUTABLES = executables.find()
+
+# A bootstrap with the client's half of the Runtime API.
+CLIENT = f"""#!{sys.executable} -IS
+import http.client, json, os, socket, sys, time
+HOST, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+api = http.client.HTTPConnection(HOST, int(PORT))
+
+def call(method, path, body=None):
+    api.request(method, "/2018-06-01/runtime/" + path, body)
+    answer = api.getresponse()
+    return answer.status, answer.headers, answer.read()
+
+def next_event():
+    _, headers, body = call("GET", "invocation/next")
+    return headers, json.loads(body)
+
+def respond(headers, value, verb="response"):
+    request_id = headers["Lambda-Runtime-Aws-Request-Id"]
+    return call("POST", "invocation/%s/%s" % (request_id, verb), json.dumps(value))
+"""
+SERVE = f"""{CLIENT}
+while True:
+    headers, event = next_event()
+"""
 
 
 @dataclass
@@ -64,14 +89,13 @@ class Benches:
         runtime: str = "provided.al2023",
         handler: str = "index.handler",
         timeout_s: int = 10,
+        extensions: Mapping[str, str] | None = None,
         **environment: str,
     ) -> Bench:
-        """`files` by their paths; a text alone is the bootstrap."""
-        code = self.folder / str(len(self.made))
-        for name, text in ({"bootstrap": files} if isinstance(files, str) else files).items():
-            (code / name).parent.mkdir(parents=True, exist_ok=True)
-            (code / name).write_text(text)
-            (code / name).chmod(0o755)
+        """`files` by their paths; a text alone is the bootstrap. `extensions` come as a layer."""
+        code = self._write("code", {"bootstrap": files} if isinstance(files, str) else files)
+        programs = {f"extensions/{name}": text for name, text in (extensions or {}).items()}
+        layers = (self._write("layer", programs),) if programs else ()
         version = Version(
             key=KEY,
             code=Code("d", 1, "s"),
@@ -82,7 +106,7 @@ class Benches:
             timeout_s=timeout_s,
         )
         interpreter = EXECUTABLES[runtime]
-        sandbox = await self.host.create(SandboxSpec(interpreter=interpreter, code=code))
+        sandbox = await self.host.create(SandboxSpec(interpreter=interpreter, code=code, layers=layers))
         log: list[str] = []
 
         def write(events: Events) -> None:
@@ -100,6 +124,14 @@ class Benches:
         await instance.start()
         self.made.append(Bench(instance, log))
         return self.made[-1]
+
+    def _write(self, kind: str, files: Mapping[str, str]) -> Path:
+        folder = self.folder / f"{kind}-{len(self.made)}"
+        for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        return folder
 
     async def close(self) -> None:
         for bench in self.made:

@@ -1,40 +1,15 @@
 """Instances of programs that speak the Runtime API: what callers and the log get, whatever those do."""
 
 import json
-import sys
 
 import pytest
-from tests.runtimes.bench import KEY, Make
+from tests.runtimes.bench import CLIENT, KEY, SERVE, Make
 
 from lambent.invoke import instance as instance_module
 from lambent.model.errors import InvalidContent
 from lambent.model.limits import RESPONSE_PAYLOAD_BYTES
 
 pytestmark = pytest.mark.slow
-
-# A bootstrap with the client's half of the Runtime API.
-CLIENT = f"""#!{sys.executable} -IS
-import http.client, json, os, socket, sys, time
-HOST, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
-api = http.client.HTTPConnection(HOST, int(PORT))
-
-def call(method, path, body=None):
-    api.request(method, "/2018-06-01/runtime/" + path, body)
-    answer = api.getresponse()
-    return answer.status, answer.headers, answer.read()
-
-def next_event():
-    _, headers, body = call("GET", "invocation/next")
-    return headers, json.loads(body)
-
-def respond(headers, value, verb="response"):
-    request_id = headers["Lambda-Runtime-Aws-Request-Id"]
-    return call("POST", "invocation/%s/%s" % (request_id, verb), json.dumps(value))
-"""
-SERVE = f"""{CLIENT}
-while True:
-    headers, event = next_event()
-"""
 
 
 async def test_answer_log_and_bill_of_a_good_call(make: Make) -> None:

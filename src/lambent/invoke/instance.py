@@ -16,7 +16,7 @@ from lambent.model.interpreter import Interpreter
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.limits import INIT_TIMEOUT_S
 from lambent.records import report
-from lambent.sandbox.base import Exit, Sandbox
+from lambent.sandbox.base import Exit, Process, Sandbox
 
 UNHANDLED = "Unhandled"
 TIMED_OUT = "Sandbox.Timedout"
@@ -93,8 +93,7 @@ class Instance:
     async def _init(self, timeout_s: float) -> Reply | None:
         """Start a process; None when it is ready."""
         process = await self._sandbox.start(self._environment)
-        connect = Connection if self._interpreter.forks else RuntimeConnection
-        self._connection = connection = connect(process, self._transcript.feed)
+        connection = self._connection = self._connect(process)
         answer = await connection.receive(timeout_s)
         if isinstance(answer, Frame) and answer.kind == Kind.READY:
             return None
@@ -103,6 +102,11 @@ class Instance:
         if isinstance(answer, Frame):
             return _error(answer, "error") if answer.kind == Kind.INIT_ERROR else _broken("")
         return Reply(b"", status="timeout") if answer is None else _exited(answer, "")
+
+    def _connect(self, process: Process) -> Connection | RuntimeConnection:
+        if self._interpreter.forks:
+            return Connection(process, self._transcript.feed)
+        return RuntimeConnection(process, self._transcript.feed, self._environment)
 
     async def _serve(self, invocation: Invocation, timeout_s: float) -> Reply:
         """One question to the process, after a new init where the last process is gone."""

@@ -1,23 +1,35 @@
 """The node's end of a program that speaks the Runtime API: to an instance it is what `Connection` is."""
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from enum import Enum, auto
+from typing import Any
 
 import orjson
 
 from lambent.invoke.frames import HEADER, META_BYTES, BadFrame, Decoder, Frame, Kind
 from lambent.invoke.output import Output
-from lambent.runtimes import runtime_api
+from lambent.runtimes import extensions_api, runtime_api
+from lambent.runtimes.extensions_api import INVOKE, SHUTDOWN, ExtensionsApi
 from lambent.runtimes.http_listener import Listener
 from lambent.runtimes.runtime_api import Call, RuntimeApi, Said
-from lambent.runtimes.start import LISTENING
+from lambent.runtimes.start import END, ENDED, LISTENING, RUN
 from lambent.sandbox.base import Exit, Process
 
 INLINE_BYTES = 64 * 1024  # a longer event is parsed off the event loop
 DESCRIPTORS = 4
+SHUTDOWN_S = 2.0  # AWS's, with external extensions
+# What extensions learn of their function, by the name of the variable that has it.
+ABOUT = {
+    "functionName": "AWS_LAMBDA_FUNCTION_NAME",
+    "functionVersion": "AWS_LAMBDA_FUNCTION_VERSION",
+    "handler": "_HANDLER",
+}
 # Headers of an event, by the name of what they come from.
 HEADERS = {
     "deadline_ms": "Lambda-Runtime-Deadline-Ms",
@@ -27,21 +39,36 @@ HEADERS = {
 }
 
 
+class Phase(Enum):
+    INIT = auto()
+    IDLE = auto()
+    INVOKE = auto()
+
+
 class RuntimeConnection:
     """Translates: what the runtime asks and answers becomes the frames that a forked process sends.
 
-    An invocation is over when the runtime asks for the next event, as on AWS, or has ended after its answer.
+    An invocation is over when the runtime and all extensions have asked for the next event, as on AWS, or the
+    runtime has ended after its answer.
     """
 
-    def __init__(self, process: Process, on_output: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, process: Process, on_output: Callable[[bytes], None], environment: Mapping[str, str]
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._process = process
         self._output = Output(process.output, on_output)
         self._decoder = Decoder()
         self._listener: Listener | None = None
         self._api = RuntimeApi(self)
+        about = {member: environment.get(name, "") for member, name in ABOUT.items()}
+        self._extensions = ExtensionsApi(self, about)
         self._reply: asyncio.Future[Frame | Exit] | None = None
         self._early: Frame | None = None  # READY may come before anybody waits for it
+        self._phase = Phase.INIT
+        self._asked = False  # the runtime has, for its next event
+        self._begun = True  # the runtime has been told to start, where it needs to be told
+        self._event: Mapping[str, Any] = {}  # what extensions learn of the invocation
         self._said: Said | None = None  # an answer whose invocation is not over
         self._request_id = ""
         self._checking: asyncio.Task[None] | None = None
@@ -60,6 +87,7 @@ class RuntimeConnection:
         meta = orjson.loads(data[HEADER.size : HEADER.size + meta_bytes])
         payload = data[HEADER.size + meta_bytes :]
         self._request_id, self._said = meta["id"], None
+        self._phase, self._asked = Phase.INVOKE, False
         if self._listener is not None:
             self._listener.forgive()
         headers = [(header, str(meta[name])) for name, header in HEADERS.items() if meta.get(name)]
@@ -67,6 +95,7 @@ class RuntimeConnection:
             context = json.dumps(json.loads(meta["client_context"]))  # one line of ASCII
             headers.append(("Lambda-Runtime-Client-Context", context))
         call = Call(meta["id"], payload, headers)
+        self._event = _invoke_event(meta)
         if len(payload) <= INLINE_BYTES:
             self._give(call, _fault(payload))
         else:
@@ -86,13 +115,15 @@ class RuntimeConnection:
         except TimeoutError:
             if self._said is None:
                 return None
-            self._kill()  # it answered, and then did not ask for more
+            self._kill()  # it answered, and then somebody did not ask for more
             return self._answer_frame(self._said)
         finally:
             self._reply = None
 
     async def kill(self) -> Exit:
-        """SIGKILL, and wait until everything in the sandbox is gone."""
+        """SIGKILL, and wait until everything in the sandbox is gone. Extensions that idle may end first."""
+        if self._phase is Phase.IDLE and self._extensions.wants_shutdown and self.alive:
+            await self._shut_down()
         self._kill()
         return await asyncio.shield(self._process.exited)
 
@@ -115,16 +146,63 @@ class RuntimeConnection:
     # What the runtime does.
 
     def asked(self) -> None:
-        if self._said is not None:
-            self._deliver(self._answer_frame(self._said))
-        else:
-            self._deliver(Frame(Kind.READY, b"", b""))
+        self._asked = True
+        self._settle()
 
     def answered(self, said: Said) -> None:
         self._said = said
 
     def failed(self, said: Said) -> None:
         self._deliver(Frame(Kind.INIT_ERROR, b"", said.body))
+
+    # What extensions do.
+
+    def progressed(self) -> None:
+        if self._extensions.registered and not self._begun:
+            self._begun = True
+            self._order(RUN)
+        self._settle()
+
+    def extension_failed(self, error_type: str, message: str) -> None:
+        """An extension that fails takes the runtime with it."""
+        told = orjson.dumps(
+            {"errorType": error_type, "errorMessage": f"RequestId: {self._request_id} Error: {message}"}
+        )
+        if self._phase is Phase.INIT:
+            self._deliver(Frame(Kind.INIT_ERROR, b"", told))
+        elif self._phase is Phase.INVOKE:
+            self._deliver(self._answer_frame(Said(told, error_type)))
+        self._kill()
+
+    def _extension_ended(self, told: Mapping[str, Any]) -> None:
+        if not self._killed:
+            self.extension_failed("Extension.Crash", f"{told.get('name')}: {told.get('how')}")
+
+    def _settle(self) -> None:
+        """A phase is over when the runtime and all extensions have asked for the next event."""
+        if self._phase is Phase.IDLE or not self._asked or not self._extensions.idle:
+            return
+        before, self._phase = self._phase, Phase.IDLE
+        if before is Phase.INIT:
+            self._extensions.close_registration()
+            self._deliver(Frame(Kind.READY, b"", b""))
+        elif self._said is not None:
+            self._deliver(self._answer_frame(self._said))
+
+    def _order(self, word: bytes) -> None:
+        """To the parent of runtime and extensions; if it is gone, its exit tells."""
+        with contextlib.suppress(OSError):
+            self._process.control.send(word)
+
+    async def _shut_down(self) -> None:
+        """The runtime gets SIGTERM, extensions their last event; whoever does not end is killed."""
+        self._killed = True
+        deadline_ms = int((time.time() + SHUTDOWN_S) * 1000)
+        self._order(END)
+        self._extensions.tell(
+            {"eventType": SHUTDOWN, "shutdownReason": "spindown", "deadlineMs": deadline_ms}
+        )
+        await asyncio.wait((self._process.exited,), timeout=SHUTDOWN_S)
 
     def _ended(self, exited: "asyncio.Future[Exit]") -> None:
         if self._reply is None or self._reply.done():
@@ -140,7 +218,9 @@ class RuntimeConnection:
         """An event that is no JSON is refused here: what the runtime would make of it is not known."""
         if fault is None:
             self._api.give(call)
+            self._extensions.tell(self._event)
         else:
+            self._phase = Phase.IDLE
             meta = orjson.dumps({"id": call.request_id, "message": fault})
             self._deliver(Frame(Kind.NOT_JSON, meta, b""))
 
@@ -174,7 +254,9 @@ class RuntimeConnection:
         try:
             for frame in self._decoder.feed(data):
                 if frame.kind == LISTENING and descriptors:
-                    self._listen(descriptors.pop(0))
+                    self._listen(descriptors.pop(0), frame)
+                elif frame.kind == ENDED:
+                    self._extension_ended(frame.meta_object())
                 else:
                     self._deliver(frame)
         except BadFrame:
@@ -182,9 +264,23 @@ class RuntimeConnection:
         for descriptor in descriptors:
             os.close(descriptor)
 
-    def _listen(self, descriptor: int) -> None:
-        parts = {runtime_api.PREFIX: self._api}
+    def _listen(self, descriptor: int, frame: Frame) -> None:
+        names = frozenset(frame.meta_object().get("extensions", ()))
+        self._extensions.expect(names)
+        self._begun = not names  # without extensions the runtime needs no word to start
+        parts = {runtime_api.PREFIX: self._api, extensions_api.PREFIX: self._extensions}
         self._listener = Listener(socket.socket(fileno=descriptor), parts, self._kill)
+
+
+def _invoke_event(meta: Mapping[str, Any]) -> dict[str, Any]:
+    tracing = {"type": "X-Amzn-Trace-Id", "value": meta.get("trace", "")}
+    return {
+        "eventType": INVOKE,
+        "deadlineMs": meta["deadline_ms"],
+        "requestId": meta["id"],
+        "invokedFunctionArn": meta["arn"],
+        "tracing": tracing,
+    }
 
 
 def _fault(payload: bytes) -> str | None:

@@ -1,13 +1,15 @@
 """Becomes a runtime's program inside the sandbox, after the node has got the socket of its Runtime API.
 
 Runs in a fork of a zygote, or as a plain child; imports nothing of ours. Once the program runs, the control
-socket is closed: everything else is said over the Runtime API.
+socket is closed: everything else is said over the Runtime API. Where layers bring extensions, this process
+stays, with the control socket, as the parent of them and of the runtime.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import struct
@@ -16,12 +18,16 @@ import typing
 
 PORT = 9001  # as on AWS, in a network of the sandbox's own
 BACKLOG = 16
-# Frames on the control socket, as in runtimes/python/frames.py; LISTENING carries the socket.
+# Frames on the control socket, as in runtimes/python/frames.py. LISTENING carries the socket, and names the
+# extensions; ENDED tells which one is gone.
 HEADER = struct.Struct("!BII")
-INIT_ERROR, LISTENING = 11, 15
+INIT_ERROR, LISTENING, ENDED = 11, 15, 16
+# What the node says, where there are extensions: start the runtime, end it.
+RUN, END = b"R", b"E"
 LIBRARY_PATH = (
     "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
 )
+IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)  # by Python, and exec would keep that
 INVALID_ENTRYPOINT = "Runtime.InvalidEntrypoint"
 
 
@@ -34,35 +40,156 @@ def main(
     """Returns only when there is no program to become: the exit status."""
     os.set_inheritable(control_fd, False)
     control = socket.socket(fileno=control_fd)
-    address = listen(control, port)
+    extensions = [path for folder in layers for path in executables(os.path.join(folder, "extensions"))]
+    address = listen(control, port, [os.path.basename(path) for path in extensions])
     own = {"LD_LIBRARY_PATH": LIBRARY_PATH, **environment, "AWS_LAMBDA_RUNTIME_API": address}
     os.chdir(own["LAMBDA_TASK_ROOT"])
-    problem = become([own.get("LAMBDA_RUNTIME_DIR", "/var/runtime"), os.getcwd(), *layers], own)
-    told = json.dumps({"errorType": INVALID_ENTRYPOINT, "errorMessage": f"RequestId:  Error: {problem}"})
-    control.sendall(HEADER.pack(INIT_ERROR, 0, len(told)) + told.encode())
+    folders = [own.get("LAMBDA_RUNTIME_DIR", "/var/runtime"), os.getcwd(), *layers]
+    if extensions:
+        return Parent(control, own).run(extensions, folders)
+    refuse(control, become(folders, own))
     return 1
 
 
-def listen(control: socket.socket, port: int) -> str:
+def listen(control: socket.socket, port: int, extensions: typing.Sequence[str]) -> str:
     """Open the socket here, where the program can reach it, and hand it over; returns its address."""
+    meta = json.dumps({"extensions": extensions}).encode()
     with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
-        socket.send_fds(control, [HEADER.pack(LISTENING, 0, 0)], [listener.fileno()])
+        socket.send_fds(control, [HEADER.pack(LISTENING, len(meta), 0) + meta], [listener.fileno()])
         host, number = listener.getsockname()
         return f"{host}:{number}"
 
 
+def executables(folder: str) -> list[str]:
+    try:
+        paths = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    except OSError:
+        return []
+    return [path for path in paths if os.path.isfile(path)]
+
+
+def refuse(control: socket.socket, problem: str) -> None:
+    """Tell the node that there is no program to run."""
+    told = json.dumps({"errorType": INVALID_ENTRYPOINT, "errorMessage": f"RequestId:  Error: {problem}"})
+    control.sendall(HEADER.pack(INIT_ERROR, 0, len(told)) + told.encode())
+
+
 def become(folders: typing.Sequence[str], environment: typing.Mapping[str, str]) -> str:
-    """Run the first bootstrap in these folders in place of this process; returns why it could not be."""
-    tried = [os.path.join(folder, "bootstrap") for folder in folders]
-    path = next(filter(os.path.isfile, tried), None)
+    """Run the bootstrap in place of this process; returns why it could not be."""
+    path = bootstrap(folders)
     if path is None:
-        return f"Couldn't find valid bootstrap(s): [{' '.join(tried[1:])}]"
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and exec would keep that
+        return missing(folders)
+    for number in IGNORED:
         signal.signal(number, signal.SIG_DFL)
     try:
         os.execve(path, [path], environment)
     except OSError as error:
-        return f"fork/exec {path}: {os.strerror(error.errno or 0).lower()}"
+        return failure(path, error)
+
+
+def bootstrap(folders: typing.Sequence[str]) -> str | None:
+    paths = (os.path.join(folder, "bootstrap") for folder in folders)
+    return next(filter(os.path.isfile, paths), None)
+
+
+def missing(folders: typing.Sequence[str]) -> str:
+    searched = " ".join(os.path.join(folder, "bootstrap") for folder in folders[1:])
+    return f"Couldn't find valid bootstrap(s): [{searched}]"
+
+
+def failure(path: str, error: OSError) -> str:
+    return f"fork/exec {path}: {os.strerror(error.errno or 0).lower()}"
+
+
+class Parent:
+    """Starts extensions, and when the node says so the runtime, as whose end its own looks."""
+
+    def __init__(self, control: socket.socket, environment: typing.Mapping[str, str]) -> None:
+        self.control = control
+        self.environment = environment
+        self.extensions: dict[int, str] = {}  # those that run, by pid
+        self.runtime = 0
+        self.ending = False
+
+    def run(self, extensions: typing.Sequence[str], folders: typing.Sequence[str]) -> int:
+        """Returns only when the runtime could not be started, or the node is gone: the exit status."""
+        wakes, woken = socket.socketpair()
+        wakes.setblocking(False)
+        woken.setblocking(False)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)  # children get the default back when they exec
+        signal.set_wakeup_fd(woken.fileno())
+        for path in extensions:
+            self.start_extension(path)
+        poll = select.poll()
+        poll.register(self.control, select.POLLIN)
+        poll.register(wakes, select.POLLIN)
+        while True:
+            ready = [descriptor for descriptor, _ in poll.poll()]
+            if wakes.fileno() in ready:
+                wakes.recv(64)
+                self.reap()
+            if self.control.fileno() in ready and not self.obey(self.control.recv(1), folders):
+                return 1
+
+    def start_extension(self, path: str) -> None:
+        name = os.path.basename(path)
+        try:
+            self.extensions[self.spawn(path)] = name
+        except OSError as error:
+            self.told_ended(name, failure(path, error))
+
+    def obey(self, word: bytes, folders: typing.Sequence[str]) -> bool:
+        """False when there is nothing more to do."""
+        if word == RUN:
+            path = bootstrap(folders)
+            problem = missing(folders)
+            try:
+                if path is not None:
+                    self.runtime = self.spawn(path)
+                    return True
+            except OSError as error:
+                problem = failure(path or "", error)
+            refuse(self.control, problem)
+            return True
+        if word == END:
+            self.ending = True
+            if self.runtime:
+                os.kill(self.runtime, signal.SIGTERM)
+            return True
+        return False
+
+    def spawn(self, path: str) -> int:
+        return os.posix_spawn(path, [path], self.environment, setsigdef=IGNORED)
+
+    def reap(self) -> None:
+        while self.runtime or self.extensions:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            if pid == self.runtime:
+                self.runtime = 0
+                if not self.ending:
+                    leave(status)
+            elif pid in self.extensions:
+                how = f"exit status {os.WEXITSTATUS(status)}"
+                if os.WIFSIGNALED(status):
+                    how = f"signal {os.WTERMSIG(status)}"
+                self.told_ended(self.extensions.pop(pid), how)
+        if self.ending:
+            os._exit(0)
+
+    def told_ended(self, name: str, how: str) -> None:
+        meta = json.dumps({"name": name, "how": how}).encode()
+        self.control.sendall(HEADER.pack(ENDED, len(meta), 0) + meta)
+
+
+def leave(status: int) -> typing.NoReturn:
+    """End as the runtime did."""
+    if os.WIFSIGNALED(status):
+        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    os._exit(os.WEXITSTATUS(status))
 
 
 if __name__ == "__main__":
