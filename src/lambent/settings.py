@@ -4,8 +4,12 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+
+# Settings that are one of a few words.
+CHOICES = {"isolation": ("auto", "process"), "network": ("auto", "nat", "host", "none")}
 
 
 def default_data() -> Path:
@@ -25,6 +29,8 @@ class Settings:
     port: int = 9000
     warehouse_port: int = 5439  # 0: any free port
     isolation: str = "auto"  # auto | process
+    network: str = "auto"  # of functions: auto | nat | host | none
+    allow_network: str = ""  # CIDR[,...] that functions reach although it is not public
     public_url: str = ""  # how clients outside reach the node, when not by host and port
     region: str = "us-east-1"
     credentials: str = ""  # KEY:SECRET[:ACCOUNT][,...] or @FILE
@@ -35,6 +41,10 @@ class Settings:
     idle_s: float = 600.0  # an instance without calls is reclaimed after this
     max_instances: int = 1000
     drain_s: float = 30.0  # how long a stopping node waits for what runs
+
+    @property
+    def allowed_networks(self) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.allow_network.split(",") if part.strip())
 
     @property
     def url(self) -> str:
@@ -76,6 +86,20 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ) 
         if flags.get(name) is not None:
             values[name] = _convert(name, kind, flags[name], f"--{name.replace('_', '-')}")
     settings = Settings(**{**values, "data": data})
-    if settings.isolation not in ("auto", "process"):
-        raise BadSetting(f"isolation must be auto or process, not {settings.isolation!r}")
+    _check(settings)
     return settings
+
+
+def _check(settings: Settings) -> None:
+    for name, choices in CHOICES.items():
+        if getattr(settings, name) not in choices:
+            raise BadSetting(f"{name} must be {_either(choices)}, not {getattr(settings, name)!r}")
+    for network in settings.allowed_networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise BadSetting(f"allow_network: {error}; a network is written like 10.1.0.0/16") from None
+
+
+def _either(choices: tuple[str, ...]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"

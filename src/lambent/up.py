@@ -21,6 +21,7 @@ from lambent.sandbox.client import LauncherHost
 from lambent.sandbox.launcher import NODE_CONTROL, NODE_INPUT, LauncherConfig
 from lambent.sandbox.network import PLATFORM
 from lambent.sandbox.process import ProcessHost
+from lambent.sandbox.reach import Reach
 from lambent.sandbox.users import users
 from lambent.settings import Settings
 from lambent.store import credentials
@@ -99,6 +100,7 @@ def _launch(launch: app.Launch, folder: DataFolder, programs: tuple[Program, ...
         ports=(app.ENDPOINT_DOOR, app.WAREHOUSE_DOOR),
         certificates=bundle,
         max_sandboxes=settings.max_instances,
+        reach=Reach(settings.network, settings.allowed_networks),
     )
     folder.give_to(users(settings.data).node)
     os.set_inheritable(folder.lock, True)  # it is held as long as the launcher lives

@@ -23,9 +23,15 @@ else:
 @click.option("--host", metavar="ADDRESS", help="Address to listen at. Default: 127.0.0.1.")
 @click.option(
     "--isolation",
-    type=click.Choice(["auto", "process"]),
+    type=click.Choice(settings.CHOICES["isolation"]),
     help="auto: the walls that the kernel allows. process: none, for development only.",
 )
+@click.option(
+    "--network",
+    type=click.Choice(settings.CHOICES["network"]),
+    help="What functions reach: what is public (nat), what this machine does (host), this node only (none).",
+)
+@click.option("--allow-network", metavar="CIDR[,...]", help="Private networks that functions reach as well.")
 @click.option("--public-url", metavar="URL", help="How clients reach the node, when not by host and port.")
 @click.option(
     "--credentials",

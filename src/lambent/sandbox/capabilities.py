@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from lambent.sandbox import cgroup, scratch, seccomp, spawn, syscalls
 from lambent.sandbox.base import SandboxError
-from lambent.sandbox.netlink import End, Netlink, pair
+from lambent.sandbox.links import End, pair
+from lambent.sandbox.netlink import Netlink
 
 NO_WALLS = "functions run as plain processes of the node's user, without walls between them"
 ALL_NAMESPACES = (

@@ -15,6 +15,7 @@ from lambent.sandbox import wire
 from lambent.sandbox.base import BadArchive, Child, Door, Exit, Process, Sandbox, SandboxError, SandboxSpec
 from lambent.sandbox.freezer import Freezer
 from lambent.sandbox.peak import Peak
+from lambent.sandbox.resolver import Resolver
 from lambent.sandbox.zygotes import replaced
 
 log = logging.getLogger(__name__)
@@ -34,11 +35,14 @@ class LauncherHost:
 
     isolation = "namespaces"
 
-    def __init__(self, sock: socket.socket, code: Path, doors: Mapping[int, Door]) -> None:
+    def __init__(
+        self, sock: socket.socket, code: Path, doors: Mapping[int, Door], resolver: Resolver | None = None
+    ) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._socket = sock
         self._code = code
         self._doors = doors
+        self._resolver = resolver
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._processes: dict[int, LauncherProcess] = {}
@@ -57,12 +61,16 @@ class LauncherHost:
         if frame is None:
             raise SandboxError("the launcher is gone before it said anything")
         greeting, descriptors = frame
-        listeners = [socket.socket(fileno=descriptor) for descriptor in descriptors]
-        doors = {
-            port: Door(greeting["host"], listener)
-            for port, listener in zip(greeting["ports"], listeners, strict=True)
-        }
-        return cls(sock, Path(greeting["code"]), doors)
+        host, ports, shared = greeting["host"], greeting["ports"], greeting["shared"]
+        sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
+        listeners = [None] * len(ports) if shared else sockets[: len(ports)]
+        doors = {port: Door(host, listener) for port, listener in zip(ports, listeners, strict=True)}
+        resolver = None
+        if len(sockets) > len(ports):
+            questions, connections = sockets[len(ports) :]
+            resolver = Resolver(questions, connections)
+            await resolver.start()
+        return cls(sock, Path(greeting["code"]), doors, resolver)
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
         """The launcher makes it when it is first started: one question in place of two."""
@@ -104,6 +112,8 @@ class LauncherHost:
             for child in list(self._children.values()):
                 tasks.create_task(child.stop())
         self._disconnect()
+        if self._resolver is not None:
+            await self._resolver.close()
         for door in self._doors.values():
             if door.listener is not None:
                 door.listener.close()

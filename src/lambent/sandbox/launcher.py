@@ -18,8 +18,9 @@ from lambent.sandbox import cgroup, programs, root, spawn, syscalls, wire
 from lambent.sandbox.base import Program, SandboxError
 from lambent.sandbox.cells import Cells
 from lambent.sandbox.namespaces import Home, private_mounts
-from lambent.sandbox.network import PLATFORM, Network
+from lambent.sandbox.places import Places
 from lambent.sandbox.programs import Programs
+from lambent.sandbox.reach import PLATFORM_ONLY, Reach
 from lambent.sandbox.requests import Requests
 from lambent.sandbox.scratch import Scratch
 from lambent.sandbox.shells import Shells
@@ -47,6 +48,7 @@ class LauncherConfig:
     ports: tuple[int, ...] = ()  # the platform's, for functions
     certificates: Path | None = None  # a bundle with the platform's own CA, which functions see
     max_sandboxes: int = 1000
+    reach: Reach = PLATFORM_ONLY  # what functions reach besides the platform
 
 
 def supervise(config: LauncherConfig) -> int:
@@ -73,10 +75,11 @@ class Launcher:
         self._view = private_mounts()
         self.tree = cgroup.find(f"lambent-{tag(config.data)}", lent_to=self.users.node)
         self.tree.prepare()
-        self.network = Network(config.ports)
+        self.network = config.reach.network(config.ports, tag(config.data), complain)
         self.scratch = Scratch(self.own / "tmp")
         self.home = Home()
-        self.shells = Shells(self.users, self.tree, self.network, self.home, config.max_sandboxes)
+        self.places = Places(self.users, self.network, config.max_sandboxes)
+        self.shells = Shells(self.places, self.tree, self.home)
         self.cells = Cells(self.shells)
         self.zygotes = Zygotes(self.own, self._files)
         self.zygotes.on_start = lambda zygote: self._watch(zygote.socket, lambda: self._on_zygote(zygote))
@@ -156,6 +159,7 @@ class Launcher:
     def _files(self) -> dict[str, bytes]:
         """What lies in every root besides the system's and the interpreter's files."""
         files = root.system_files(self.users, self.config.max_sandboxes)
+        files["/etc/resolv.conf"] = self.network.resolver
         bundle = self.config.certificates
         if bundle is not None and bundle.exists():
             files[root.CERTIFICATES] = root.certificates(self.config.data, bundle)
@@ -180,12 +184,16 @@ class Launcher:
             os.close(source)
 
     def _greet(self) -> None:
-        """The first frame: the listening sockets, in the order of their ports."""
-        listeners = self.network.listeners
-        descriptors = [listener.fileno() for listener in listeners.values()]
-        self.tell(
-            {"host": PLATFORM, "ports": list(listeners), "code": str(self.config.data / "code")}, descriptors
-        )
+        """The first frame: the listening sockets, in the order of their ports, then those for names."""
+        network = self.network
+        sockets = (*network.listeners.values(), *network.names)
+        greeting = {
+            "host": network.host,
+            "ports": self.config.ports,
+            "shared": not network.listeners,
+            "code": str(self.config.data / "code"),
+        }
+        self.tell(greeting, [opened.fileno() for opened in sockets])
 
     def _watch(self, source: socket.socket, callback: Callable[[], None]) -> None:
         self._selector.register(source, selectors.EVENT_READ, callback)
@@ -206,7 +214,7 @@ class Launcher:
     def _refill(self) -> bool:
         """Make one thing that a pool is short of; False when all are full."""
         try:
-            return self.shells.refill() or self.scratch.refill()
+            return self.shells.refill() or self.scratch.refill() or self.places.refill()
         except (SandboxError, OSError) as error:
             complain(f"a pool could not be filled: {error}")
             return False

@@ -67,7 +67,6 @@ def system_files(users: Users, sandboxes: int) -> dict[str, bytes]:
         "/etc/passwd": passwd.encode(),
         "/etc/group": group.encode(),
         "/etc/hosts": b"127.0.0.1 localhost\n",
-        "/etc/resolv.conf": b"",
         "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files dns\n",
     }
 

@@ -15,21 +15,11 @@ from lambent.sandbox import spawn, syscalls, wire
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.cgroup import Group, Tree
 from lambent.sandbox.namespaces import Home
-from lambent.sandbox.network import Network
-from lambent.sandbox.users import Users
+from lambent.sandbox.places import Place, Places
 from lambent.sandbox.zygotes import Zygote
 
 READY = 8  # shells that wait at rest, shared among the zygotes as they were last asked for
 TAKE_TIMEOUT_S = 10.0
-
-
-@dataclass(slots=True)
-class Place:
-    """What one sandbox after another may use: a user id and a network namespace."""
-
-    index: int
-    uid: int
-    network: int
 
 
 @dataclass(slots=True)
@@ -61,18 +51,14 @@ class Shell:
 class Shells:
     """The pool."""
 
-    users: Users
+    places: Places
     tree: Tree
-    network: Network
     home: Home
-    limit: int  # of all sandboxes
     _ready: list[Shell] = field(default_factory=list)
     _unowned: dict[int, Shell] = field(default_factory=dict)  # by their init: the ready and the dying ones
     _asked: "deque[Zygote]" = field(default_factory=lambda: deque(maxlen=READY))  # the last ones
     _broken: set[Zygote] = field(default_factory=set)  # whose stems end by themselves
-    _places: list[Place] = field(default_factory=list)
     _graves: list[Group] = field(default_factory=list)  # groups that could not be removed yet
-    _made: int = 0
     _groups: int = 0
     _stems: int = 0
 
@@ -98,12 +84,12 @@ class Shells:
         if shell.waiting is not None:
             shell.waiting.close()
         self._graves = [group for group in (*self._graves, shell.group) if not group.remove()]
-        self._places.append(shell.place)
+        self.places.give_back(shell.place)
 
     def refill(self) -> bool:
         """Make one shell where one is short; False when there is nothing to do. Raises as `take`."""
         short = next((zygote for zygote in set(self._asked) if self._missing(zygote) > 0), None)
-        if short is None or self._made - len(self._places) >= self.limit:
+        if short is None or not self.places.left:
             return False
         if len(self._ready) >= READY:
             self._discard(min(self._ready, key=lambda shell: self._missing(shell.zygote)))
@@ -150,19 +136,13 @@ class Shells:
         shell.kill()
 
     def _make(self, zygote: Zygote) -> Shell:
-        place = self._places.pop() if self._places else self._place()
+        place = self.places.take()
         self._groups += 1
         group = self.tree.make(str(self._groups))
         shell = Shell(zygote, place, group, self._init(zygote, place))
         self._unowned[shell.init.pid] = shell
         self._fork(shell)
         return shell
-
-    def _place(self) -> Place:
-        if self._made >= self.limit:
-            raise SandboxError(f"this node is at its limit of {self.limit} sandboxes (max_instances)")
-        self._made += 1
-        return Place(self._made, self.users.sandbox(self._made), self.network.link(self._made))
 
     def _init(self, zygote: Zygote, place: Place) -> spawn.Starting:
         return self.home.start_init(zygote.namespace, place.network)
