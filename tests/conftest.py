@@ -54,7 +54,12 @@ class RunningNode:
     def start(self) -> "RunningNode":
         command = [sys.executable, "-m", "lambent.cli.main", "up", "--data", str(self.data)]
         command += ["--port", str(self.port), *self.flags]
-        environment = {**os.environ, "LAMBENT_WAREHOUSE_PORT": str(self.warehouse_port)}
+        # Without an uplink, so that no test can send anything beyond this machine.
+        environment = {
+            "LAMBENT_NETWORK": "none",
+            **os.environ,
+            "LAMBENT_WAREHOUSE_PORT": str(self.warehouse_port),
+        }
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
             self.process = subprocess.Popen(

@@ -63,8 +63,8 @@ def test_addresses_differ_and_lie_in_one_range() -> None:
 def test_a_link_reaches_the_platform_and_nobody_else() -> None:
     code = """
         import socket
-        from lambent.sandbox.network import PLATFORM, Network
-        made = Network((9000, 0))
+        from lambent.sandbox.network import PLATFORM, Hub
+        made = Hub((9000, 0))
         one, two = made.link(1), made.link(2)
         def reached(*address):
             try:

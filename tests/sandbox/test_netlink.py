@@ -9,7 +9,8 @@ pytestmark = pytest.mark.slow
 BEGIN = """
 import fcntl, socket, struct
 from lambent.sandbox.base import SandboxError
-from lambent.sandbox.netlink import End, Netlink, address, neighbour, pair, route, up
+from lambent.sandbox.links import End, address, neighbour, pair, route, up
+from lambent.sandbox.netlink import Netlink
 GET_FLAGS, GET_ADDRESS, GET_MAC = 0x8913, 0x8915, 0x8927
 def ask(request, name):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:

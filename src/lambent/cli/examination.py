@@ -12,10 +12,12 @@ from lambent.cli.node import running
 from lambent.model.limits import MIB
 from lambent.objects import seaweedfs
 from lambent.runtimes.catalog import Catalog
-from lambent.sandbox import capabilities
+from lambent.sandbox import capabilities, forwarding
+from lambent.sandbox.base import SandboxError
 from lambent.settings import Settings
 from lambent.warehouse import cluster
 
+SHARED = "functions reach the stores, this machine's loopback and private networks"
 LOW_DISK_BYTES = 2048 * MIB
 
 
@@ -40,6 +42,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for tried in capabilities.probe():
         state = State.OK if tried.ok else State.LESS
         yield Finding(tried.name, state, tried.found, tried.lost, tried.remedy)
+    yield _reach(settings)
     yield _runtimes()
     yield _warehouse(settings)
     yield _objects(settings)
@@ -49,6 +52,25 @@ def examine(settings: Settings) -> Iterator[Finding]:
         return
     yield _port("port", settings.host, settings.port, "--port")
     yield _port("warehouse port", settings.host, settings.warehouse_port, "LAMBENT_WAREHOUSE_PORT")
+
+
+def _reach(settings: Settings) -> Finding:
+    """What functions reach, where the kernel allows it."""
+    if settings.network == "host" or settings.isolation == "process":
+        return Finding("reach", State.LESS, "all that this machine does", SHARED, "choose --network nat")
+    if settings.network == "none":
+        return Finding("reach", State.OK, "this node only (network = none)")
+    ipv6 = forwarding.ipv6()
+    found = " and ".join(("what is public", *settings.allowed_networks))
+    found += f", over IPv4 only: {ipv6}" if ipv6 else ", over IPv4 and IPv6"
+    try:
+        tables = ", ".join(forwarding.obstacles())
+    except SandboxError:  # not root, as was said above
+        tables = ""
+    if tables:
+        lost = f"the packet filter (table {tables}) drops what is forwarded, unless a rule of its own lets it"
+        return Finding("reach", State.LESS, found, lost, "let links lambent* through: docs/isolation.md")
+    return Finding("reach", State.OK, found)
 
 
 def _runtimes() -> Finding:

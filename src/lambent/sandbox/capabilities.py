@@ -8,6 +8,8 @@ from lambent.sandbox import cgroup, scratch, seccomp, spawn, syscalls
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.links import End, pair
 from lambent.sandbox.netlink import Netlink
+from lambent.sandbox.network import Hub
+from lambent.sandbox.uplink import Uplink
 
 NO_WALLS = "functions run as plain processes of the node's user, without walls between them"
 ALL_NAMESPACES = (
@@ -117,6 +119,14 @@ def _network() -> str:
     return _in_child(work)
 
 
+def _uplink() -> str:
+    def work() -> None:
+        syscalls.unshare(syscalls.CLONE_NEWNET)
+        Hub((), Uplink("00000000")).close()
+
+    return _in_child(work)
+
+
 def _overlay() -> str:
     def work() -> None:
         os.close(syscalls.filesystem("overlay", {"lowerdir": "/usr/bin:/usr/lib"}))
@@ -143,6 +153,13 @@ TRIALS = (
     Trial("mounts", True, _mounts, NO_WALLS, "use Linux 5.12 or newer"),
     Trial("seccomp", True, _seccomp, NO_WALLS, "use a kernel with CONFIG_SECCOMP_FILTER"),
     Trial("network", True, _network, NO_WALLS, "load the kernel module veth"),
+    Trial(
+        "uplink",
+        False,
+        _uplink,
+        "functions reach this node and nothing else",
+        "use a kernel with nf_tables, its NAT and its fib, and a /proc/sys that can be written",
+    ),
     Trial(
         "control groups",
         False,

@@ -54,6 +54,13 @@ def end(filters: Netlink) -> None:
             switch.turn(on=False)
 
 
+def obstacles() -> list[str]:
+    """Tables of the machine that drop what is passed on, unless a rule of theirs lets it through."""
+    with Netlink(nftables.PROTOCOL) as filters:
+        found = [nftables.hooked(chain, nftables.FORWARD) for chain in filters.dump(nftables.chains())]
+    return sorted({table for table, policy in filter(None, found) if policy == nftables.DROPPED})
+
+
 def default_links6() -> dict[str, bool]:
     """The links of the machine's default routes of IPv6, and whether a router's advertisement made them."""
     found = {}

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from lambent.sandbox.netlink import NEW, Request, attribute, nested
 
-RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH = 16, 17, 20, 24, 28
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWNEIGH = 16, 17, 18, 20, 24, 28
 IFF_UP = 1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINKINFO, IFLA_AF_SPEC, IFLA_NET_NS_FD = 1, 3, 4, 18, 26, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 1, 2, 1
@@ -19,7 +19,8 @@ RTA_DST, RTA_OIF, RTA_GATEWAY = 1, 4, 5
 RTNH_F_ONLINK = 4
 NDA_DST, NDA_LLADDR = 1, 2
 NUD_PERMANENT = 0x80
-RT_TABLE_MAIN, RTPROT_STATIC, RTN_UNICAST = 254, 4, 1
+RT_TABLE_MAIN, RT_TABLE_LOCAL, RTPROT_STATIC = 254, 255, 4
+RTN_UNICAST, RTN_LOCAL = 1, 2
 RT_SCOPE_UNIVERSE, RT_SCOPE_LINK = 0, 253
 
 LINK = struct.Struct("=BxHiII")  # family, type, index, flags, change
@@ -76,6 +77,11 @@ def quiet(index: int) -> list[Request]:
     return [Request(f"link {index} quiet", RTM_NEWLINK, 0, body)]
 
 
+def ready(index: int) -> Request:
+    """Of a link whose other end came up later: the kernel drops what it sends until it has looked at it."""
+    return Request(f"look at link {index}", RTM_GETLINK, 0, LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0))
+
+
 def gone(name: str) -> Request:
     body = LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0) + attribute(IFLA_IFNAME, name.encode() + b"\0")
     return Request(f"end of link {name}", RTM_DELLINK, 0, body)
@@ -94,6 +100,14 @@ def route(link: int, ip: str) -> Request:
     head = _route(family, len(there) * 8, RT_SCOPE_LINK, 0)
     to = attribute(RTA_DST, there) + attribute(RTA_OIF, INTEGER.pack(link))
     return Request(f"route to {ip}", RTM_NEWROUTE, NEW, head + to)
+
+
+def local(link: int, ip: str) -> Request:
+    """The own address's route, which IPv6 else makes some time later: until then nothing is let in."""
+    family, own = _packed(ip)
+    head = ROUTE.pack(family, len(own) * 8, 0, 0, RT_TABLE_LOCAL, RTPROT_STATIC, 0, RTN_LOCAL, 0)
+    to = attribute(RTA_DST, own) + attribute(RTA_OIF, INTEGER.pack(link))
+    return Request(f"local route to {ip}", RTM_NEWROUTE, NEW, head + to)
 
 
 def default(link: int, gateway: str) -> Request:

@@ -91,8 +91,7 @@ class Netlink:
             except BlockingIOError:
                 return failures
             for kind, number, body in _messages(data):
-                code = -REPLY.unpack_from(body)[0] if kind == NLMSG_ERROR else errno.EPROTO
-                if code:
+                if kind == NLMSG_ERROR and (code := -REPLY.unpack_from(body)[0]):
                     failures.append((number, code))
 
 

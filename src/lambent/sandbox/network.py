@@ -15,8 +15,8 @@ from typing import TypeVar
 
 from lambent.sandbox import firewall, links, nftables, syscalls
 from lambent.sandbox.base import SandboxError
-from lambent.sandbox.links import End, address, default, neighbour, pair, route, up
-from lambent.sandbox.netlink import Netlink
+from lambent.sandbox.links import End, address, default, local, neighbour, pair, route, up
+from lambent.sandbox.netlink import Netlink, Request
 from lambent.sandbox.nftables import Subnet
 from lambent.sandbox.uplink import MTU, NAME, Uplink
 
@@ -79,39 +79,36 @@ class Hub:
     def link(self, index: int) -> int:
         """A new network namespace that reaches what the hub lets through."""
         sandbox, inside = self._new(Netlink)
-        ours, own = LOOPBACK + index, ip(index)
-        mtu = self.uplink.mtu if self.uplink else MTU
+        ours, mtu = LOOPBACK + index, self.uplink.mtu if self.uplink else MTU
         ends = (
             End(f"s{index}", ours, HUB_MAC, up=True, mtu=mtu),
             End("eth0", ETHERNET, mac(index), namespace=sandbox, mtu=mtu),
         )
-        there = [route(ours, own), neighbour(ours, own, mac(index))]
-        here = [
-            *links.quiet(ETHERNET),
-            up(LOOPBACK),
-            up(ETHERNET),
-            address(ETHERNET, own),
-            route(ETHERNET, PLATFORM),
-            neighbour(ETHERNET, PLATFORM, HUB_MAC),
-        ]
-        if self.uplink:
-            here.append(default(ETHERNET, PLATFORM))
-        if self._ipv6:
-            own6 = ip6(index)
-            there += [route(ours, own6), neighbour(ours, own6, mac(index))]
-            here += [
-                address(ETHERNET, own6),
-                neighbour(ETHERNET, GATEWAY6, HUB_MAC),
-                default(ETHERNET, GATEWAY6),
-            ]
+        addresses = [ip(index), *([ip6(index)] if self._ipv6 else [])]
+        ways = [to for own in addresses for to in (route(ours, own), neighbour(ours, own, mac(index)))]
         try:
             with inside:
-                self._links.ask([pair(*ends), *there])
-                inside.ask(here)
+                self._links.ask([pair(*ends), *ways])
+                inside.ask([*links.quiet(ETHERNET), up(LOOPBACK), up(ETHERNET), *self._own(index)])
+            self._links.ask([links.ready(ours)])
         except Exception as error:
             os.close(sandbox)
             raise SandboxError(f"the network of sandbox {index} could not be made: {error}") from error
         return sandbox
+
+    def _own(self, index: int) -> list[Request]:
+        """The sandbox's addresses, and its ways out."""
+        own = [
+            address(ETHERNET, ip(index)),
+            route(ETHERNET, PLATFORM),
+            neighbour(ETHERNET, PLATFORM, HUB_MAC),
+        ]
+        if self.uplink:
+            own.append(default(ETHERNET, PLATFORM))
+        if self._ipv6:
+            own += [address(ETHERNET, ip6(index)), local(ETHERNET, ip6(index))]
+            own += [neighbour(ETHERNET, GATEWAY6, HUB_MAC), default(ETHERNET, GATEWAY6)]
+        return own
 
     @property
     def _ipv6(self) -> bool:

@@ -143,10 +143,13 @@ def destination(network: Subnet) -> bytes:
     return _within(network, PLACES[network.version][1])
 
 
+def over(transport: int) -> bytes:
+    return _meta(TRANSPORT) + _compare(bytes([transport]))
+
+
 def port(transport: int, number: int) -> bytes:
     """The destination's, of a transport protocol."""
-    kind = _meta(TRANSPORT) + _compare(bytes([transport]))
-    return kind + _payload(TRANSPORT_HEADER, 2, 2) + _compare(struct.pack(">H", number))
+    return over(transport) + _payload(TRANSPORT_HEADER, 2, 2) + _compare(struct.pack(">H", number))
 
 
 def belongs() -> bytes:
@@ -199,8 +202,8 @@ def _number(value: int) -> bytes:
 
 
 ACCEPT, DROP = _verdict(ACCEPTED), _verdict(DROPPED)
-# "Administratively prohibited", so that a connection fails at once rather than after a timeout.
-REJECT = _expression("reject", attribute(1, _number(2)), attribute(2, b"\3"))
+RESET = _expression("reject", attribute(1, _number(1)))
+PROHIBITED = _expression("reject", attribute(1, _number(2)), attribute(2, b"\3"))
 MASQUERADE = _expression("masq")
 UNTRACKED = _expression("notrack")
 

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Protocol
 
+from lambent.sandbox import forwarding
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.network import Hub
 from lambent.sandbox.uplink import Uplink
@@ -83,7 +84,7 @@ class Reach:
     def _nat(self, ports: Sequence[int], tag: str, warn: Callable[[str], None]) -> Network:
         uplink = Uplink(tag)
         hub = Hub(ports, uplink, [ip_network(network) for network in self.allowed])
-        for table in uplink.obstacles():
+        for table in forwarding.obstacles():
             warn(OBSTACLE.format(table=table))
         return hub
 

@@ -77,6 +77,7 @@ class Uplink:
             link = socket.if_nametoindex(self.name)
             requests = [request for pair in pairs for request in pair.of_machine(link)]
             machine.ask([*links.quiet(link), links.up(link), *requests])
+            inside(_settle)
 
     def close(self) -> None:
         """Leave the machine as it was before the first node."""
@@ -100,15 +101,15 @@ class Uplink:
         with Netlink() as hub:
             hub.ask([links.pair(ours, theirs), *links.quiet(INDEX), links.up(INDEX), *requests])
 
-    def obstacles(self) -> list[str]:
-        """Tables of the machine that drop what is passed on, unless a rule of theirs lets it through."""
-        found = (nftables.hooked(chain, nftables.FORWARD) for chain in self._filters.dump(nftables.chains()))
-        return sorted({table for table, policy in filter(None, found) if policy == nftables.DROPPED})
+
+def _settle() -> None:
+    with Netlink() as hub:
+        hub.ask([links.ready(INDEX)])
 
 
 def _free_pair(wish: int) -> Pair:
     """The wished for pair of addresses, or the next that nothing on this machine knows."""
-    used = set(re.findall(r"\b169\.254\.\d+\.\d+", TRIE.read_text()))
+    used = set(re.findall(r"\|-- (\S+)", TRIE.read_text()))
     for number in range(wish, wish + PAIRS):
         machine = FIRST + number % PAIRS * 2
         if not used & {str(machine), str(machine + 1)}:
