@@ -110,11 +110,11 @@ class Internet:
 
         self._made.callback(end)
 
-    def datagrams(self, there: int, port: int) -> socket.socket:
+    def datagrams(self, there: int, port: int, host: str = "::") -> socket.socket:
         """What comes in by UDP, over either family."""
         with within(there):
             received = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-            received.bind(("::", port))
+            received.bind((host, port))
         received.settimeout(SILENCE_S)
         self._made.callback(received.close)
         return received

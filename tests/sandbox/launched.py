@@ -17,6 +17,7 @@ from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import Program
 from lambent.sandbox.client import LauncherHost
 from lambent.sandbox.launcher import LauncherConfig
+from lambent.sandbox.reach import PLATFORM_ONLY, Reach
 
 ROOT = Path(__file__).parent.parent.parent
 LAUNCH = """
@@ -75,6 +76,7 @@ class Config:
     certificates: Path | None = None
     input: bytes = b""
     max_sandboxes: int = 50
+    reach: Reach = PLATFORM_ONLY
     node: str = NODE
 
 
@@ -112,6 +114,7 @@ async def spawn(data: Path, config: Config, meeting: str = "") -> asyncio.subpro
         certificates=config.certificates,
         input=source,
         max_sandboxes=config.max_sandboxes,
+        reach=config.reach,
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", LAUNCH, stdin=asyncio.subprocess.PIPE, pass_fds=(source,)

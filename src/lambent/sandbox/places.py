@@ -1,4 +1,4 @@
-"""Places for sandboxes, some made ahead: a network namespace takes longer than all else that one is made of."""
+"""Places for sandboxes, some made ahead: a network namespace takes longer than the rest of a sandbox."""
 
 from dataclasses import dataclass, field
 

@@ -31,8 +31,8 @@ Server = tuple[socket.AddressFamily, Any]  # and its address, as sockets have it
 class Servers:
     """Those of the machine, read again when it has moved to another network."""
 
-    def __init__(self, configuration: Path = CONFIGURATION, port: int = PORT) -> None:
-        self._configuration = configuration
+    def __init__(self, configuration: Path | None = None, port: int = PORT) -> None:
+        self._configuration = configuration or CONFIGURATION
         self._port = port
         self._seen: tuple[int, int] | None = None
         self._servers: list[Server] = []

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lambent.sandbox import spawn, syscalls, wire
-from lambent.sandbox.base import SandboxError
 from lambent.sandbox.cgroup import Group, Tree
 from lambent.sandbox.namespaces import Home
 from lambent.sandbox.places import Place, Places
