@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lambent.cli import examination
+from lambent.cli import examination, trial
+from lambent.cli.attempts import QUICK
 from lambent.cli.examination import State, examine
 from lambent.objects import seaweedfs
 from lambent.sandbox import capabilities
@@ -34,6 +35,26 @@ def test_it_finds_what_the_node_would_use(settings: Settings) -> None:
     assert found["buckets"].state is State.OK
     assert "GiB free" in found["data folder"].found
     assert {each.name for each in capabilities.probe()} <= found.keys()
+
+
+def test_the_walls_are_tried(settings: Settings) -> None:
+    found = by_name(settings)["walls"]
+    assert (found.state, found.remedy) == (State.OK, "")
+    assert f"{len(QUICK)} attempts" in found.found
+
+
+def test_a_wall_that_is_not_there_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        trial,
+        "CHILD",
+        f"""
+from lambent.cli import attempts
+attempts.QUICK.update(opened="got = open('/etc/passwd').read()", mistaken="got = nowhere")
+{trial.CHILD}""",
+    )
+    found = by_name(settings)["walls"]
+    assert found.state is State.MISSING
+    assert "not refused: opened; mistaken" in found.found
 
 
 def test_it_changes_nothing(settings: Settings) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.security.conftest import Ground
 
 from lambent.cli.attempts import PRIVILEGES, REFUSALS, SOCKETS
+from lambent.sandbox import landlock
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 on_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="numbers of x86_64")
@@ -100,6 +101,21 @@ got = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(
 async def test_addresses_can_be_looked_up(ground: Ground) -> None:
     """getaddrinfo asks netlink for the addresses."""
     assert await ground.got("socket.socket(16, socket.SOCK_RAW, 0); got = socket.if_nameindex()")
+
+
+@on_x86
+@pytest.mark.skipif(not landlock.version(), reason="a kernel without Landlock")
+async def test_a_landlock_is_in_place(ground: Ground) -> None:
+    """A process can have sixteen: if it can add no more than fifteen, it had one."""
+    code = """
+attributes, layers = (ctypes.c_ulong * 1)(2), 0
+rules = libc.syscall(444, attributes, 8, 0)
+while libc.syscall(446, rules, 0) == 0: layers += 1
+got = [rules >= 0, layers]
+"""
+    sandbox, caller = await ground.another()
+    assert (await caller.call(CALL + code))["got"] == [True, 15]
+    await sandbox.destroy()
 
 
 async def test_no_capability_is_left(ground: Ground) -> None:

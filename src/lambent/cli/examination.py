@@ -3,11 +3,15 @@
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from subprocess import TimeoutExpired
 
+from lambent.cli import trial
+from lambent.cli.attempts import QUICK
 from lambent.cli.node import running
 from lambent.model.limits import MIB
 from lambent.objects import seaweedfs
@@ -43,6 +47,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         state = State.OK if tried.ok else State.LESS
         yield Finding(tried.name, state, tried.found, tried.lost, tried.remedy)
     yield _reach(settings)
+    yield _walls()
     yield _runtimes()
     yield _warehouse(settings)
     yield _objects(settings)
@@ -71,6 +76,26 @@ def _reach(settings: Settings) -> Finding:
         lost = f"the packet filter (table {tables}) drops what is forwarded, unless a rule of its own lets it"
         return Finding("reach", State.LESS, found, lost, "let links lambent* through: docs/isolation.md")
     return Finding("reach", State.OK, found)
+
+
+def _walls() -> Finding:
+    """What a hostile function tries first, in a sandbox of this machine's."""
+    own = Catalog.find().interpreters.get(f"python3.{sys.version_info.minor}")
+    if own is None or capabilities.best_isolation() != "namespaces":
+        return Finding("walls", State.LESS, "not tried", capabilities.NO_WALLS, "see what is missing above")
+    try:
+        failed = trial.failures(own)
+    except (SandboxError, OSError, TimeoutExpired) as error:
+        return Finding("walls", State.MISSING, f"no sandbox: {error}", "no function can run", "report it")
+    if not failed:
+        return Finding("walls", State.OK, f"{len(QUICK)} attempts to get through them were refused")
+    return Finding(
+        "walls",
+        State.MISSING,
+        f"not refused: {'; '.join(failed)}",
+        "a hostile function can do this to this machine",
+        "do not run other people's code here; report it as SECURITY.md says",
+    )
 
 
 def _runtimes() -> Finding:

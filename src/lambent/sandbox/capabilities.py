@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lambent.sandbox import cgroup, scratch, seccomp, spawn, syscalls
+from lambent.sandbox import cgroup, landlock, scratch, seccomp, spawn, syscalls
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.links import End, pair
 from lambent.sandbox.netlink import Netlink
@@ -110,6 +110,21 @@ def _seccomp() -> str:
     return _in_child(work)
 
 
+def _landlock() -> str:
+    kernel = landlock.version()
+    if not kernel:
+        return "the kernel has no Landlock, or one before version 2"
+    return "" if kernel >= landlock.SCOPES else f"version {kernel} knows no scopes of signals and sockets"
+
+
+def _freezer() -> str:
+    tree = cgroup.find("lambent-probe")
+    if cgroup.FREEZER not in tree.roots:
+        return "no control groups that can be frozen"
+    unified = tree.roots[cgroup.FREEZER].parent / "cgroup.controllers"
+    return "" if unified.exists() else "version 1 only"
+
+
 def _network() -> str:
     def work() -> None:
         syscalls.unshare(syscalls.CLONE_NEWNET)
@@ -166,6 +181,20 @@ TRIALS = (
         _groups,
         "the limits of memory, processes and cpu do not bind",
         "mount cgroup v2 with these controllers, and start the node from a group that has them",
+    ),
+    Trial(
+        "landlock",
+        False,
+        _landlock,
+        "the second wall around files; the first one, of mounts, stands",
+        "use Linux 6.12 or newer with CONFIG_SECURITY_LANDLOCK, and name landlock in its lsm= option",
+    ),
+    Trial(
+        "freezer",
+        False,
+        _freezer,
+        "what a function leaves running goes on between its calls, or is frozen and thawed more slowly",
+        "mount cgroup v2, which may be beside v1",
     ),
     Trial(
         "scratch images",

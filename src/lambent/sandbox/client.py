@@ -40,7 +40,7 @@ class LauncherHost:
     ) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._socket = sock
-        self._code = code
+        self.code = code  # where packages are unpacked
         self._doors = doors
         self._resolver = resolver
         self._numbers = itertools.count(1)
@@ -215,8 +215,8 @@ class LauncherHost:
                 answer.set_result({"error": "the launcher is gone"})
 
     def _folder_name(self, folder: Path) -> str:
-        if folder.parent != self._code:
-            raise SandboxError(f"{folder} is not in {self._code}, so it cannot be shown to a function")
+        if folder.parent != self.code:
+            raise SandboxError(f"{folder} is not in {self.code}, so it cannot be shown to a function")
         return folder.name
 
 

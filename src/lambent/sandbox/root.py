@@ -48,6 +48,7 @@ DEVICE_LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
 ZYGOTE = (
     "__init__",
     "sandbox/__init__",
+    "sandbox/landlock",
     "sandbox/seccomp",
     "sandbox/syscalls",
     "sandbox/wire",

@@ -24,6 +24,9 @@ _SAME = {
     "pidfd_open": 434,
     "openat2": 437,
     "mount_setattr": 442,
+    "landlock_create_ruleset": 444,
+    "landlock_add_rule": 445,
+    "landlock_restrict_self": 446,
 }
 
 CLONE_NEWNS = 0x00020000
