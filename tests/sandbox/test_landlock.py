@@ -42,7 +42,8 @@ def work(folder):
 @kernel
 def test_only_the_named_places_can_be_changed(tmp_path: object) -> None:
     code = """
-landlock.Wall(landlock.version()).enclose({str(base / "open"): landlock.CHANGE})
+wall = landlock.Wall(landlock.version())
+wall.enclose(wall.begin({}), {str(base / "open"): landlock.CHANGE})
 devices = [lambda: os.mknod(base / "open" / "null", 0o020666, os.makedev(1, 3))]
 print(json.dumps([tried(*work(base / "open")), tried(*work(base / "closed")), tried(*devices)]))
 """
@@ -61,7 +62,8 @@ outside = socket.socket(socket.AF_UNIX)
 outside.bind(f"\\0lambent-{parent}"); outside.listen()
 read, write = os.pipe()
 if os.fork() == 0:
-    landlock.Wall(landlock.version()).enclose({str(base / "open"): landlock.CHANGE})
+    wall = landlock.Wall(landlock.version())
+    wall.enclose(wall.begin())
     inside = socket.socket(socket.AF_UNIX)
     inside.bind(f"\\0lambent-inside-{parent}"); inside.listen()
     os.write(write, json.dumps(tried(

@@ -23,7 +23,8 @@ SCOPE_ABSTRACT_UNIX_SOCKET, SCOPE_SIGNAL = 1, 2
 WRITE = WRITE_FILE | TRUNCATE
 CHANGE = WRITE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_SOCK | MAKE_FIFO | MAKE_SYM | REFER
 ALL = CHANGE | MAKE_CHAR | MAKE_BLOCK
-PLACES = {"/tmp": CHANGE, "/dev/shm": CHANGE, "/dev": WRITE, "/proc": WRITE}
+COMMON = {"/dev": CHANGE}  # with /dev/shm; of the rest nothing is mounted writable
+OWN = {"/tmp": CHANGE, "/proc": WRITE}
 
 
 def version() -> int:
@@ -48,17 +49,21 @@ class Wall:
             words.append(SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL)
         self.attributes = struct.pack(f"={len(words)}Q", *words)
 
-    def enclose(self, places: typing.Mapping[str, int] = PLACES) -> None:
-        """Bind this process and its descendants for good. Needs no_new_privs."""
+    def begin(self, places: typing.Mapping[str, int] = COMMON) -> int:
+        """A descriptor of rules, with what can be allowed before a sandbox has its own mounts."""
         rules = syscalls.call("landlock_create_ruleset", self.attributes, len(self.attributes), 0)
-        try:
-            for place, rights in places.items():
-                folder = os.open(place, os.O_PATH | os.O_CLOEXEC)
-                rule = struct.pack("=Qi", rights & self.handled, folder)
-                try:
-                    syscalls.call("landlock_add_rule", rules, PATH_BENEATH, rule, 0)
-                finally:
-                    os.close(folder)
-            syscalls.call("landlock_restrict_self", rules, 0)
-        finally:
-            os.close(rules)
+        self._allow(rules, places)
+        return rules
+
+    def enclose(self, rules: int, places: typing.Mapping[str, int] = OWN) -> None:
+        """Bind this process and its descendants for good. Needs no_new_privs."""
+        self._allow(rules, places)
+        syscalls.call("landlock_restrict_self", rules, 0)
+        os.close(rules)
+
+    def _allow(self, rules: int, places: typing.Mapping[str, int]) -> None:
+        for place, rights in places.items():
+            folder = os.open(place, os.O_PATH | os.O_CLOEXEC)
+            rule = struct.pack("=Qi", rights & self.handled, folder)
+            syscalls.call("landlock_add_rule", rules, PATH_BENEATH, rule, 0)
+            os.close(folder)

@@ -23,7 +23,7 @@ import sys
 import types
 import typing
 
-from lambent.sandbox import seccomp, syscalls, wire
+from lambent.sandbox import landlock, seccomp, syscalls, wire
 
 LAUNCHER = 3  # the launcher's socket in a zygote, the control socket in a process
 OPEN_MAX = 256  # more descriptors than a zygote ever has
@@ -47,6 +47,8 @@ class Zygote:
         self.entry = entry
         self.children: dict[int, int] = {}  # pid to the launcher's number
         self.filter = seccomp.for_this_machine()
+        kernel = landlock.version()
+        self.wall = landlock.Wall(kernel) if kernel else None
         self.own = syscalls.pidfd_open(os.getpid())
 
     def serve(self) -> None:
@@ -96,12 +98,15 @@ class Zygote:
         try:
             forget_the_zygote()
             enter(given)
+            rules = self.wall.begin() if self.wall else -1
             frame = wire.receive(socket.socket(fileno=given["waiting"][0]))
             if frame is None:  # nobody will come any more
                 os._exit(0)
             request, descriptors = frame
             given = named(request, descriptors)
             furnish(given, request["uid"])
+            if self.wall:
+                self.wall.enclose(rules)
             confine(request["uid"], self.filter)
             adopt(given)
         except BaseException as error:
