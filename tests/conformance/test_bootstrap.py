@@ -48,8 +48,15 @@ class Deploy:
         return folder
 
 
-async def listener_of(control: socket.socket, extensions: Sequence[str] = ()) -> socket.socket:
-    """The socket that comes with the first frame, which names the extensions."""
+async def listener_of(control: socket.socket) -> socket.socket:
+    """The socket that comes with the first frame; another one, to send by, is not needed here."""
+    listener, sender = await handed_over(control)
+    os.close(sender)
+    return socket.socket(fileno=listener)
+
+
+async def handed_over(control: socket.socket, extensions: Sequence[str] = ()) -> list[int]:
+    """The descriptors of the first frame, which names the extensions."""
     loop, readable = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(control, readable.set)
     try:
@@ -57,14 +64,12 @@ async def listener_of(control: socket.socket, extensions: Sequence[str] = ()) ->
             await readable.wait()
     finally:
         loop.remove_reader(control)
-    head, descriptors, _, _ = socket.recv_fds(control, frames.HEADER.size, 4)
+    head, descriptors, _, _ = socket.recv_fds(control, frames.HEADER.size, 16)
     kind, meta_bytes, payload_bytes = frames.HEADER.unpack(head)
     assert (kind, payload_bytes) == (beginning.LISTENING, 0)
     assert json.loads(control.recv(meta_bytes)) == {"extensions": list(extensions)}
-    (descriptor,) = descriptors
-    listener = socket.socket(fileno=descriptor)
-    listener.setblocking(False)
-    return listener
+    os.set_blocking(descriptors[0], False)
+    return descriptors
 
 
 async def test_a_bootstrap_reaches_the_node_by_the_socket_that_was_handed_over(
@@ -143,7 +148,8 @@ async def test_extensions_start_first_and_the_runtime_when_it_is_told_to(
     runtime = "#!/bin/sh\necho runtime\ntrap 'echo told; exit 0' TERM\nwhile true; do sleep 0.01; done\n"
     caller = await start(await deploy(runtime, layer={"extensions/watch": watch}))
     control = caller.process.control
-    with await listener_of(control, ["watch"]) as listener:
+    handed, printed, *senders = await handed_over(control, ["watch"])
+    with socket.socket(fileno=handed) as listener, open(printed) as output:
         kind, meta, _ = await caller.frame()
         assert (kind, meta) == (beginning.ENDED, {"name": "watch", "how": "exit status 3"})
         control.send(beginning.RUN)
@@ -153,7 +159,11 @@ async def test_extensions_start_first_and_the_runtime_when_it_is_told_to(
         control.send(beginning.END)
         assert (await caller.ended()).status == 0
         host, port = listener.getsockname()
-    assert await caller.all_output() == f"watch {host}:{port}\nruntime\ntold\n".encode()
+        assert output.read() == f"watch {host}:{port}\n"
+    assert await caller.all_output() == b"runtime\ntold\n"
+    assert len(senders) == 2, "one for the extension, one for the runtime"
+    for sender in senders:
+        os.close(sender)
 
 
 async def test_a_second_process_gets_a_socket_of_its_own(deploy: Deploy, start: Start) -> None:

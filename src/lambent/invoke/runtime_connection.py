@@ -8,21 +8,24 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 import orjson
 
 from lambent.invoke.frames import HEADER, META_BYTES, BadFrame, Decoder, Frame, Kind
 from lambent.invoke.output import Output
-from lambent.runtimes import extensions_api, runtime_api
+from lambent.invoke.telemetry import Telemetry
+from lambent.runtimes import extensions_api, runtime_api, telemetry_api
 from lambent.runtimes.extensions_api import INVOKE, SHUTDOWN, ExtensionsApi
 from lambent.runtimes.http_listener import Listener
 from lambent.runtimes.runtime_api import Call, RuntimeApi, Said
 from lambent.runtimes.start import END, ENDED, LISTENING, RUN
+from lambent.runtimes.telemetry_api import TelemetryApi
 from lambent.sandbox.base import Exit, Process
 
 INLINE_BYTES = 64 * 1024  # a longer event is parsed off the event loop
-DESCRIPTORS = 4
+DESCRIPTORS = 16
 SHUTDOWN_S = 2.0  # AWS's, with external extensions
 # What extensions learn of their function, by the name of the variable that has it.
 ABOUT = {
@@ -57,7 +60,11 @@ class RuntimeConnection:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._process = process
-        self._output = Output(process.output, on_output)
+        self._on_output = on_output
+        self._version = environment.get("AWS_LAMBDA_FUNCTION_VERSION", "")
+        self._telemetry = Telemetry(environment)
+        self._telemetry.init_started()
+        self._outputs = [Output(process.output, partial(self._printed, "function"))]
         self._decoder = Decoder()
         self._listener: Listener | None = None
         self._api = RuntimeApi(self)
@@ -114,6 +121,8 @@ class RuntimeConnection:
                 return await self._reply
         except TimeoutError:
             if self._said is None:
+                self._telemetry.runtime_done("timeout", 0)
+                self._telemetry.report("timeout", self.memory_peak_mb())
                 return None
             self._kill()  # it answered, and then somebody did not ask for more
             return self._answer_frame(self._said)
@@ -131,7 +140,8 @@ class RuntimeConnection:
         return self._process.memory_peak_mb()
 
     def drain_output(self) -> None:
-        self._output.drain()
+        for output in self._outputs:
+            output.drain()
 
     def close(self) -> None:
         """Give all descriptors back; the process must be gone."""
@@ -140,7 +150,9 @@ class RuntimeConnection:
         if self._checking is not None:
             self._checking.cancel()
         self._loop.remove_reader(self._process.control)
-        self._output.close()
+        self._telemetry.close()
+        for output in self._outputs:
+            output.close()
         self._process.control.close()
 
     # What the runtime does.
@@ -151,6 +163,7 @@ class RuntimeConnection:
 
     def answered(self, said: Said) -> None:
         self._said = said
+        self._telemetry.runtime_done("error" if said.error_type else "success", len(said.body))
 
     def failed(self, said: Said) -> None:
         self._deliver(Frame(Kind.INIT_ERROR, b"", said.body))
@@ -184,9 +197,13 @@ class RuntimeConnection:
             return
         before, self._phase = self._phase, Phase.IDLE
         if before is Phase.INIT:
-            self._extensions.close_registration()
+            self._extensions.open = False
+            for extension in self._extensions:
+                self._telemetry.extension_ready(extension.name, extension.events)
+            self._telemetry.init_done()
             self._deliver(Frame(Kind.READY, b"", b""))
         elif self._said is not None:
+            self._telemetry.report("error" if self._said.error_type else "success", self.memory_peak_mb())
             self._deliver(self._answer_frame(self._said))
 
     def _order(self, word: bytes) -> None:
@@ -197,6 +214,7 @@ class RuntimeConnection:
     async def _shut_down(self) -> None:
         """The runtime gets SIGTERM, extensions their last event; whoever does not end is killed."""
         self._killed = True
+        await self._telemetry.flush()
         deadline_ms = int((time.time() + SHUTDOWN_S) * 1000)
         self._order(END)
         self._extensions.tell(
@@ -217,6 +235,7 @@ class RuntimeConnection:
     def _give(self, call: Call, fault: str | None) -> None:
         """An event that is no JSON is refused here: what the runtime would make of it is not known."""
         if fault is None:
+            self._telemetry.started(call.request_id, self._version, self._event["tracing"])
             self._api.give(call)
             self._extensions.tell(self._event)
         else:
@@ -254,7 +273,8 @@ class RuntimeConnection:
         try:
             for frame in self._decoder.feed(data):
                 if frame.kind == LISTENING and descriptors:
-                    self._listen(descriptors.pop(0), frame)
+                    self._listen(descriptors, frame)
+                    descriptors = []
                 elif frame.kind == ENDED:
                     self._extension_ended(frame.meta_object())
                 else:
@@ -264,12 +284,25 @@ class RuntimeConnection:
         for descriptor in descriptors:
             os.close(descriptor)
 
-    def _listen(self, descriptor: int, frame: Frame) -> None:
+    def _listen(self, descriptors: list[int], frame: Frame) -> None:
         names = frozenset(frame.meta_object().get("extensions", ()))
+        listener = socket.socket(fileno=descriptors.pop(0))
+        if names:
+            os.set_blocking(descriptors[0], False)
+            self._outputs.append(Output(descriptors.pop(0), partial(self._printed, "extension")))
+        self._telemetry.furnish(descriptors)
         self._extensions.expect(names)
         self._begun = not names  # without extensions the runtime needs no word to start
-        parts = {runtime_api.PREFIX: self._api, extensions_api.PREFIX: self._extensions}
-        self._listener = Listener(socket.socket(fileno=descriptor), parts, self._kill)
+        parts = {
+            runtime_api.PREFIX: self._api,
+            extensions_api.PREFIX: self._extensions,
+            telemetry_api.PREFIX: TelemetryApi(self._extensions, self._telemetry.subscribe),
+        }
+        self._listener = Listener(listener, parts, self._kill)
+
+    def _printed(self, kind: str, data: bytes) -> None:
+        self._on_output(data)
+        self._telemetry.output(kind, data)
 
 
 def _invoke_event(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,11 +69,14 @@ class ExtensionsApi(Part):
         self._about = about
         self._external: frozenset[str] = frozenset()
         self._extensions: dict[str, Extension] = {}  # by identifier
-        self._open = True
+        self.open = True  # for those who register, until the init is over
 
     def expect(self, names: frozenset[str]) -> None:
         """The external ones, which have been started."""
         self._external = names
+
+    def __iter__(self) -> Iterator[Extension]:
+        return iter(self._extensions.values())
 
     @property
     def registered(self) -> bool:
@@ -88,9 +91,6 @@ class ExtensionsApi(Part):
     @property
     def wants_shutdown(self) -> bool:
         return any(SHUTDOWN in extension.events for extension in self._extensions.values())
-
-    def close_registration(self) -> None:
-        self._open = False
 
     def tell(self, event: Mapping[str, Any]) -> None:
         for extension in self._extensions.values():
@@ -145,7 +145,7 @@ class ExtensionsApi(Part):
             return 403, "Extension.InvalidExtensionName", "Invalid extension name"
         if any(extension.name == name for extension in self._extensions.values()):
             return 403, "Extension.AlreadyRegistered", f"Extension {name} already registered"
-        if not self._open:
+        if not self.open:
             return 403, "Extension.RegistrationClosed", "Extension registration closed already"
         if len(self._extensions) >= EXTENSIONS:
             return 403, "Extension.TooManyExtensions", f"Extension limit ({EXTENSIONS}) reached"

@@ -18,8 +18,10 @@ import typing
 
 PORT = 9001  # as on AWS, in a network of the sandbox's own
 BACKLOG = 16
-# Frames on the control socket, as in runtimes/python/frames.py. LISTENING carries the socket, and names the
-# extensions; ENDED tells which one is gone.
+EXTENSIONS = 10  # AWS starts no more
+# Frames on the control socket, as in runtimes/python/frames.py. LISTENING names the extensions, and carries
+# the listening socket, the pipe that extensions print to where there are any, and sockets for telemetry.
+# ENDED tells which extension is gone.
 HEADER = struct.Struct("!BII")
 INIT_ERROR, LISTENING, ENDED = 11, 15, 16
 # What the node says, where there are extensions: start the runtime, end it.
@@ -41,23 +43,35 @@ def main(
     os.set_inheritable(control_fd, False)
     control = socket.socket(fileno=control_fd)
     extensions = [path for folder in layers for path in executables(os.path.join(folder, "extensions"))]
-    address = listen(control, port, [os.path.basename(path) for path in extensions])
+    extensions = extensions[:EXTENSIONS]
+    printed, output = os.pipe() if extensions else (-1, -1)
+    address = listen(control, port, [os.path.basename(path) for path in extensions], printed)
     own = {"LD_LIBRARY_PATH": LIBRARY_PATH, **environment, "AWS_LAMBDA_RUNTIME_API": address}
     os.chdir(own["LAMBDA_TASK_ROOT"])
     folders = [own.get("LAMBDA_RUNTIME_DIR", "/var/runtime"), os.getcwd(), *layers]
     if extensions:
-        return Parent(control, own).run(extensions, folders)
+        return Parent(control, own, output).run(extensions, folders)
     refuse(control, become(folders, own))
     return 1
 
 
-def listen(control: socket.socket, port: int, extensions: typing.Sequence[str]) -> str:
-    """Open the socket here, where the program can reach it, and hand it over; returns its address."""
+def listen(control: socket.socket, port: int, extensions: typing.Sequence[str], printed: int) -> str:
+    """Open sockets here, where programs can reach them, and hand them over; returns the listener's address.
+
+    The others are for the node to send telemetry by: one for each extension, and one for the runtime's own.
+    """
     meta = json.dumps({"extensions": extensions}).encode()
+    senders = [socket.socket() for _ in range(len(extensions) + 1)]
+    pipes = [printed] if extensions else []
     with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
-        socket.send_fds(control, [HEADER.pack(LISTENING, len(meta), 0) + meta], [listener.fileno()])
+        descriptors = [listener.fileno(), *pipes, *(sender.fileno() for sender in senders)]
+        socket.send_fds(control, [HEADER.pack(LISTENING, len(meta), 0) + meta], descriptors)
         host, number = listener.getsockname()
-        return f"{host}:{number}"
+    for descriptor in pipes:
+        os.close(descriptor)
+    for sender in senders:
+        sender.close()
+    return f"{host}:{number}"
 
 
 def executables(folder: str) -> list[str]:
@@ -104,9 +118,10 @@ def failure(path: str, error: OSError) -> str:
 class Parent:
     """Starts extensions, and when the node says so the runtime, as whose end its own looks."""
 
-    def __init__(self, control: socket.socket, environment: typing.Mapping[str, str]) -> None:
+    def __init__(self, control: socket.socket, environment: typing.Mapping[str, str], output: int) -> None:
         self.control = control
         self.environment = environment
+        self.output = output  # of the extensions
         self.extensions: dict[int, str] = {}  # those that run, by pid
         self.runtime = 0
         self.ending = False
@@ -135,7 +150,7 @@ class Parent:
     def start_extension(self, path: str) -> None:
         name = os.path.basename(path)
         try:
-            self.extensions[self.spawn(path)] = name
+            self.extensions[self.spawn(path, self.output)] = name
         except OSError as error:
             self.told_ended(name, failure(path, error))
 
@@ -146,7 +161,7 @@ class Parent:
             problem = missing(folders)
             try:
                 if path is not None:
-                    self.runtime = self.spawn(path)
+                    self.runtime = self.spawn(path, 1)
                     return True
             except OSError as error:
                 problem = failure(path or "", error)
@@ -159,8 +174,9 @@ class Parent:
             return True
         return False
 
-    def spawn(self, path: str) -> int:
-        return os.posix_spawn(path, [path], self.environment, setsigdef=IGNORED)
+    def spawn(self, path: str, output: int) -> int:
+        streams = [(os.POSIX_SPAWN_DUP2, output, stream) for stream in (1, 2)]
+        return os.posix_spawn(path, [path], self.environment, file_actions=streams, setsigdef=IGNORED)
 
     def reap(self) -> None:
         while self.runtime or self.extensions:

@@ -67,7 +67,7 @@ def system_files(users: Users, sandboxes: int) -> dict[str, bytes]:
         init.PLACE: init.program(users.init),
         "/etc/passwd": passwd.encode(),
         "/etc/group": group.encode(),
-        "/etc/hosts": b"127.0.0.1 localhost\n",
+        "/etc/hosts": b"127.0.0.1 localhost sandbox.localdomain sandbox\n",
         "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nhosts: files dns\n",
     }
 
