@@ -97,7 +97,7 @@ def test_a_scratch_image_has_its_size_and_leaves_nothing(tmp_path: Path) -> None
         sizes = [os.statvfs(i.folder).f_bavail * os.statvfs(i.folder).f_bsize >> 20 for i in (first, second)]
         files = os.listdir(first.folder)
         owner = first.folder.stat().st_uid
-        first.remove(); second.remove(); scratch.close()
+        scratch.remove(first); scratch.stop(); scratch.close()
         print(json.dumps({"sizes": sizes, "files": files, "owner": owner, "left": os.listdir(sys.argv[1])}))
     """
     found = in_a_child(code, str(tmp_path))
@@ -111,11 +111,13 @@ def test_the_pool_of_images_fills_up_and_stops(tmp_path: Path) -> None:
     code = """
         from lambent.sandbox.scratch import POOLED, Scratch
         scratch = Scratch(Path(sys.argv[1]))
-        scratch.take(512).remove()
+        scratch.take(512)
         made = 0
         while scratch.refill():
             made += 1
-        scratch.close()
+        for _ in range(made):
+            scratch.take(512)
+        scratch.stop(); scratch.close()
         print(json.dumps([made, POOLED]))
     """
     made, pooled = in_a_child(code, str(tmp_path))

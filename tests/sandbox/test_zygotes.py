@@ -10,6 +10,7 @@ from tests.sandbox.conftest import Up, process_on, sandbox_on, start_in, write_c
 from tests.sandbox.launched import Config, this_interpreter
 
 from lambent.sandbox import zygotes
+from lambent.sandbox.base import SandboxSpec
 
 
 def libraries(folder: Path) -> Path:
@@ -21,21 +22,29 @@ def libraries(folder: Path) -> Path:
     return folder
 
 
-def test_a_bundle_without_copies_shares_the_zygote(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "gets"),
+    [
+        ({}, True),
+        ({"own_packages": {"beside", "mine"}}, True),
+        ({"own_packages": {"ahead"}}, False),  # its own copy
+        ({"imports": {"ahead", "os"}}, True),
+        ({"imports": {"json", "os"}}, False),  # nothing but the standard library
+        ({"imports": {"os"}, "layers": ("layer",)}, True),  # nobody has looked into the layer
+    ],
+)
+def test_who_gets_the_libraries_ahead(tmp_path: Path, wanted: dict[str, set[str]], gets: bool) -> None:
     interpreter = replace(this_interpreter(), libraries=libraries(tmp_path / "libraries"))
-    kind = zygotes.kind_for(interpreter, frozenset({"beside", "mine"}))
-    assert kind == zygotes.kind_for(interpreter, frozenset())
-    assert kind.modules[-2:] == ("ahead", "ahead.part")
+    spec = SandboxSpec(interpreter=interpreter, code=tmp_path, **wanted)  # type: ignore[arg-type]
+    assert zygotes.ahead(spec) is gets
 
 
-def test_a_bundle_with_a_copy_gets_a_zygote_without_the_libraries(tmp_path: Path) -> None:
+def test_the_libraries_come_after_the_standard_library(tmp_path: Path) -> None:
     interpreter = replace(this_interpreter(), libraries=libraries(tmp_path / "libraries"))
-    assert zygotes.kind_for(interpreter, frozenset({"ahead"})).modules == zygotes.STANDARD
-
-
-def test_an_interpreter_without_libraries_has_the_standard_library() -> None:
-    interpreter = replace(this_interpreter(), libraries=None)
-    assert zygotes.kind_for(interpreter, frozenset()).modules == zygotes.STANDARD
+    assert zygotes.kind_for(interpreter, True).modules[-2:] == ("ahead", "ahead.part")
+    assert zygotes.kind_for(interpreter, False).modules == zygotes.STANDARD
+    alone = replace(interpreter, libraries=None)
+    assert zygotes.kind_for(alone, True).modules == zygotes.STANDARD
 
 
 @pytest.mark.slow

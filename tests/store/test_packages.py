@@ -102,7 +102,7 @@ async def test_own_packages_are_the_modules_at_the_top(packages: Packages) -> No
             }
         )
     )
-    assert packages.own_packages(code) == {"h", "numpy", "_fast"}
+    assert packages.bundle(code).own_packages == {"h", "numpy", "_fast"}
 
 
 async def test_what_was_lost_is_unpacked_again(packages: Packages) -> None:

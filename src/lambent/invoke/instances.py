@@ -15,6 +15,7 @@ from lambent.model.identity import Credential
 from lambent.model.interpreter import Interpreter
 from lambent.records.report import stream_name
 from lambent.sandbox.base import Host, SandboxSpec
+from lambent.store.bundle import Bundle
 
 CREDENTIAL_LIFETIME_S = 12 * 3600
 
@@ -24,7 +25,7 @@ class Packages(Protocol):
 
     def folder(self, code: Code) -> Path: ...
 
-    def own_packages(self, code: Code) -> frozenset[str]: ...
+    def bundle(self, code: Code) -> Bundle: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +43,14 @@ class Instances:
         """An instance whose init is done. Raises `SandboxError`; `InvalidParameter` for a lost runtime."""
         interpreter = self.interpreter(version.runtime)
         instance_id = uuid.uuid4().hex
+        bundle = self.packages.bundle(version.code)
         spec = SandboxSpec(
             interpreter=interpreter,
             code=self.packages.folder(version.code),
             memory_mb=version.memory_mb,
             tmp_mb=version.tmp_mb,
-            own_packages=self.packages.own_packages(version.code),
+            own_packages=bundle.own_packages,
+            imports=bundle.imports,
         )
         sandbox = await self.host.create(spec)
         try:

@@ -20,6 +20,7 @@ class SandboxSpec:
     memory_mb: int = 128
     tmp_mb: int = 512
     own_packages: frozenset[str] = frozenset()  # top-level modules the bundle carries itself
+    imports: frozenset[str] | None = None  # words of its import statements, where they are known
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,13 @@ def number(message: Mapping[str, Any], name: str, bounds: tuple[int, int] = NUMB
     return value
 
 
+def flag(message: Mapping[str, Any], name: str) -> bool:
+    value = message.get(name)
+    if type(value) is not bool:
+        raise BadRequest(f"{name} must be true or false, not {value!r:.80}")
+    return value
+
+
 def name(message: Mapping[str, Any], key: str) -> str:
     """A single file or program name: no path, nothing hidden."""
     value = message.get(key)

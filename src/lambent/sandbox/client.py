@@ -16,7 +16,7 @@ from lambent.sandbox.base import BadArchive, Child, Door, Exit, Process, Sandbox
 from lambent.sandbox.freezer import Freezer
 from lambent.sandbox.peak import Peak
 from lambent.sandbox.resolver import Resolver
-from lambent.sandbox.zygotes import replaced
+from lambent.sandbox.zygotes import ahead
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class LauncherHost:
             "layers": [self._folder_name(layer) for layer in spec.layers],
             "memory_mb": spec.memory_mb,
             "tmp_mb": spec.tmp_mb,
-            "own_packages": sorted(replaced(spec.interpreter, spec.own_packages)),
+            "ahead": ahead(spec),
         }
         return LauncherSandbox(self, number, f"sandbox-{number}", wanted)
 

@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,9 +93,7 @@ class Launcher:
             scratch=self.scratch,
             programs=self.programs,
             tell=self.tell,
-            later=self._later,
         )
-        self._postponed: deque[Callable[[], None]] = deque()
         self._selector = selectors.DefaultSelector()
         self._socket, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(SEND_TIMEOUT_S)
@@ -108,6 +105,7 @@ class Launcher:
         with Signals() as signals:
             self._watch(signals.pipe, lambda: self._on_signals(signals.take()))
             self._watch(self._socket, self._on_node)
+            self._watch(self.scratch.socket, self.scratch.hear)
             self._node = self._start_node().wait()
             self._theirs.close()
             self._greet()
@@ -117,7 +115,7 @@ class Launcher:
                 events = self._selector.select(0 if busy else None)
                 for key, _ in events:
                     key.data()
-                busy = bool(events) or self._do_postponed() or self._refill()
+                busy = bool(events) or self._refill()
         return self._status
 
     def tell(self, message: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
@@ -134,11 +132,6 @@ class Launcher:
         self._stop_children()
         self.network.close()
         self.home.close()
-        for cell in self.cells.cells.values():
-            if cell.image is not None:
-                self._later(cell.image.remove)
-        while self._do_postponed():
-            pass
         self.scratch.close()
         self.tree.remove()
         shutil.rmtree(self.own)
@@ -197,19 +190,6 @@ class Launcher:
 
     def _watch(self, source: socket.socket, callback: Callable[[], None]) -> None:
         self._selector.register(source, selectors.EVENT_READ, callback)
-
-    def _later(self, work: Callable[[], None]) -> None:
-        self._postponed.append(work)
-
-    def _do_postponed(self) -> bool:
-        """Do one thing that nobody waits for; False when there is none."""
-        if not self._postponed:
-            return False
-        try:
-            self._postponed.popleft()()
-        except OSError as error:
-            complain(f"cleaning up: {error}")
-        return True
 
     def _refill(self) -> bool:
         """Make one thing that a pool is short of; False when all are full."""
@@ -278,6 +258,7 @@ class Launcher:
             self.programs.signal(pid)
         if self._status is None and self._node:
             os.kill(self._node, signal.SIGKILL)
+        self.scratch.stop()
         for zygote in self.zygotes:
             zygote.kill()
         self.cells.kill_all()

@@ -21,7 +21,6 @@ from lambent.sandbox.users import Users
 
 UNPACKED_BYTES = (0, 16 * 1024**3)
 LAYERS = 5
-PACKAGES = 64
 ATTRIBUTES = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
 
 Message = Mapping[str, Any]
@@ -44,7 +43,6 @@ class Requests:
     scratch: Scratch
     programs: Programs
     tell: Tell
-    later: Callable[[Callable[[], None]], None]
     code: int = -1
     count: int = 0  # of processes and archives, for numbers of our own
 
@@ -88,14 +86,14 @@ class Requests:
         layers = checks.names(message, "layers", LAYERS)
         memory_mb = checks.number(message, "memory_mb", MEMORY_MB)
         tmp_mb = checks.number(message, "tmp_mb", TMP_MB)
-        own = frozenset(checks.names(message, "own_packages", PACKAGES))
+        ahead = checks.flag(message, "ahead")
         self._check(code, *layers)
-        zygote = self.zygotes.get(zygotes.kind_for(interpreter, own))
+        zygote = self.zygotes.get(zygotes.kind_for(interpreter, ahead))
         image = self.scratch.take(tmp_mb)
         try:
             cell = self.cells.create(number, zygote, lambda: self._mounts(code, layers, image), memory_mb)
         except BaseException:
-            image.remove()
+            self.scratch.remove(image)
             raise
         cell.image = image
         image.open(cell.uid)
@@ -181,7 +179,7 @@ class Requests:
         def on_gone() -> None:
             then()
             if cell.image is not None:
-                self.later(cell.image.remove)
+                self.scratch.remove(cell.image)
 
         self.cells.destroy(cell, on_gone)
 

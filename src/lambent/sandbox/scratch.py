@@ -8,16 +8,20 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
 import shutil
+import signal
+import socket
 import struct
 import subprocess
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from lambent.model.limits import MIB
-from lambent.sandbox import syscalls
+from lambent.sandbox import spawn, syscalls, wire
 from lambent.sandbox.base import SandboxError
 
 LOOP_CONTROL = "/dev/loop-control"
@@ -28,6 +32,9 @@ ATTEMPTS = 50  # others take free loop devices at the same time
 METADATA_MB = 16  # what ext4 needs for itself on top of the size that was asked for, and a 32nd of that size
 POOLED = 8  # ready images of a size
 MKFS_TIMEOUT_S = 60
+MAKE_TIMEOUT_S = 60.0
+CHILD_SOCKET = 3
+OPEN_MAX = 1024
 
 MKFS = "mkfs.ext4"
 # No journal and no background work: the content dies with the sandbox anyway.
@@ -51,77 +58,147 @@ class Image:
         """A detached copy of the mount, to be attached inside a sandbox."""
         return syscalls.open_tree(str(self.folder))
 
-    def remove(self) -> None:
-        syscalls.unmount(str(self.folder))
-        self.folder.rmdir()
-
 
 class Scratch:
-    """The pool of images, by size."""
+    """The pool of images, by size. A child makes and removes them: a disk may let one wait."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(MAKE_TIMEOUT_S)
+        with theirs:
+            self._child = spawn.start(partial(_serve, folder, theirs.fileno()))
+        self._child.forget()
+        self._ready: defaultdict[int, list[Image]] = defaultdict(list)
+        self._asked: Counter[int] = Counter()
+        self._count = 0
+        self._problem = ""
+
+    def take(self, size_mb: int) -> Image:
+        """Raises SandboxError."""
+        self._problem = ""
+        ready = self._ready[size_mb]
+        if not ready and not self._asked[size_mb]:
+            self._ask(size_mb)
+        while not ready and not self._problem:
+            self._hear()
+        if self._problem:
+            raise SandboxError(f"no /tmp of {size_mb} MB could be made: {self._problem}")
+        return ready.pop()
+
+    def remove(self, image: Image) -> None:
+        wire.send(self.socket, {"remove": image.folder.name})
+
+    def refill(self) -> bool:
+        """Ask for one image where one is short; False when there is nothing to do."""
+        for size_mb, ready in self._ready.items():
+            if not self._problem and len(ready) + self._asked[size_mb] < POOLED:
+                self._ask(size_mb)
+                return True
+        return False
+
+    def hear(self) -> None:
+        """Take what the child has made, if there is something."""
+        if select.select([self.socket], [], [], 0)[0]:
+            self._hear()
+
+    def stop(self) -> None:
+        """Stop the child; nothing more is made."""
+        self.socket.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._child.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Remove every image, in use or not."""
+        for folder in self.folder.iterdir():
+            _remove(folder)
+
+    def _ask(self, size_mb: int) -> None:
+        self._count += 1
+        self._asked[size_mb] += 1
+        wire.send(self.socket, {"make": str(self._count), "size_mb": size_mb})
+
+    def _hear(self) -> None:
+        try:
+            frame = wire.receive(self.socket)
+        except TimeoutError:
+            frame = None
+        if frame is None:
+            raise SandboxError(f"no /tmp was made within {MAKE_TIMEOUT_S:g} s")
+        made, _ = frame
+        self._asked[made["size_mb"]] -= 1
+        self._problem = made["problem"]
+        if not self._problem:
+            self._ready[made["size_mb"]].append(Image(self.folder / made["name"], made["size_mb"]))
+
+
+def _serve(folder: Path, parent: int) -> None:
+    """The child, until its parent is gone."""
+    syscalls.die_with_parent()
+    os.dup2(parent, CHILD_SOCKET)
+    os.closerange(CHILD_SOCKET + 1, OPEN_MAX)
+    own = socket.socket(fileno=CHILD_SOCKET)
+    images = Images(folder)
+    while frame := wire.receive(own):
+        request, _ = frame
+        if "remove" in request:
+            _remove(folder / request["remove"])
+            continue
+        problem = ""
+        try:
+            images.make(request["make"], request["size_mb"])
+        except OSError as error:
+            problem = str(error)
+        wire.send(own, {"name": request["make"], "size_mb": request["size_mb"], "problem": problem})
+
+
+def _remove(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        syscalls.unmount(str(folder))
+        folder.rmdir()
+
+
+class Images:
+    """Makes them, from a template for each size."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._templates: dict[int, int] = {}  # size to an open formatted file
-        self._ready: defaultdict[int, list[Image]] = defaultdict(list)
-        self._count = 0
         self._in_memory = bool(missing())  # then it does count
 
-    def take(self, size_mb: int) -> Image:
-        ready = self._ready[size_mb]
-        return ready.pop() if ready else self._make(size_mb)
-
-    def refill(self) -> bool:
-        """Make one image where one is short; False when there is nothing to do."""
-        for size_mb, ready in self._ready.items():
-            if len(ready) < POOLED:
-                ready.append(self._make(size_mb))
-                return True
-        return False
-
-    def close(self) -> None:
-        for image in [image for ready in self._ready.values() for image in ready]:
-            with contextlib.suppress(OSError):
-                image.remove()
-        self._ready.clear()
-        for template in self._templates.values():
-            os.close(template)
-        self._templates.clear()
-
-    def _make(self, size_mb: int) -> Image:
-        self._count += 1
-        folder = self.folder / str(self._count)
+    def make(self, name: str, size_mb: int) -> None:
+        """An image at a new folder of that name. Raises OSError."""
+        folder = self.folder / name
         folder.mkdir(mode=0o700)
         if self._in_memory:
             syscalls.mount("lambent", str(folder), "tmpfs", MOUNT_FLAGS, f"size={size_mb}m")
-            return Image(folder, size_mb)
+            return
         try:
+            if size_mb not in self._templates:
+                self._templates[size_mb] = _format(self.folder, size_mb, folder)
             with _file(self.folder) as file:
-                self._copy_template(size_mb, file.fileno())
+                _copy(self._templates[size_mb], file.fileno())
                 _attach(file.fileno(), folder)
-        except OSError as error:
+        except OSError:
             folder.rmdir()
-            raise SandboxError(f"no /tmp of {size_mb} MB could be made: {error}") from error
-        (folder / "lost+found").rmdir()
-        return Image(folder, size_mb)
+            raise
 
-    def _copy_template(self, size_mb: int, file: int) -> None:
-        """Formatting takes milliseconds and a process; copying the few blocks that it wrote takes neither."""
-        if size_mb not in self._templates:
-            self._templates[size_mb] = _format(self.folder, size_mb)
-        template = self._templates[size_mb]
-        end = os.fstat(template).st_size
-        os.truncate(file, end)
-        position = 0
-        while True:
-            try:
-                position = os.lseek(template, position, os.SEEK_DATA)
-            except OSError as error:
-                if error.errno == errno.ENXIO:  # no data behind this
-                    return
-                raise
-            hole = os.lseek(template, position, os.SEEK_HOLE)
-            while position < hole:
-                position += os.copy_file_range(template, file, hole - position, position, position)
+
+def _copy(template: int, file: int) -> None:
+    """Formatting takes milliseconds and a process; copying the few blocks that it wrote takes neither."""
+    end = os.fstat(template).st_size
+    os.truncate(file, end)
+    position = 0
+    while True:
+        try:
+            position = os.lseek(template, position, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # no data behind this
+                return
+            raise
+        hole = os.lseek(template, position, os.SEEK_HOLE)
+        while position < hole:
+            position += os.copy_file_range(template, file, hole - position, position, position)
 
 
 def missing() -> str:
@@ -138,7 +215,8 @@ def _file(folder: Path) -> IO[bytes]:
     return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600), "r+b", buffering=0)
 
 
-def _format(folder: Path, size_mb: int) -> int:
+def _format(folder: Path, size_mb: int, place: Path) -> int:
+    """An open template; it is mounted once at `place`, for what no copy needs."""
     file = os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
     os.truncate(file, (size_mb + size_mb // 32 + METADATA_MB) * MIB)
     command = [shutil.which(MKFS, path=_PATH) or MKFS, *MKFS_OPTIONS, f"/proc/self/fd/{file}"]
@@ -146,6 +224,9 @@ def _format(folder: Path, size_mb: int) -> int:
     if done.returncode:
         os.close(file)
         raise OSError(errno.EIO, f"{MKFS} failed: {done.stderr.decode(errors='replace').strip()}")
+    _attach(file, place)
+    (place / "lost+found").rmdir()
+    syscalls.unmount(str(place), flags=0)
     return file
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lambent.model.interpreter import Interpreter
 from lambent.sandbox import namespaces, root, syscalls, wire
+from lambent.sandbox.base import SandboxSpec
 
 STANDARD: tuple[str, ...] = (
     "asyncio",
@@ -65,17 +66,28 @@ def preloaded(libraries: Path | None) -> tuple[str, ...]:
         return ()
 
 
-def replaced(interpreter: Interpreter, own_packages: frozenset[str]) -> frozenset[str]:
-    """Which of a bundle's own top-level modules would be loaded ahead from the libraries."""
-    return own_packages & {module.partition(".")[0] for module in preloaded(interpreter.libraries)}
+@cache
+def libraries_of(folder: Path | None) -> frozenset[str]:
+    """The top-level modules among them that are no part of the standard library."""
+    return frozenset({module.partition(".")[0] for module in preloaded(folder)} - sys.stdlib_module_names)
 
 
-def kind_for(interpreter: Interpreter, own_packages: frozenset[str]) -> Kind:
-    """The kind for a bundle that brings these itself: with one of the libraries, it gets none of them."""
+def ahead(spec: SandboxSpec) -> bool:
+    """Whether a bundle gets the libraries loaded ahead: not with a copy of one, nor if it imports none.
+
+    One that hides what it imports still finds them. It only waits longer.
+    """
+    libraries = libraries_of(spec.interpreter.libraries)
+    if spec.own_packages & {module.partition(".")[0] for module in preloaded(spec.interpreter.libraries)}:
+        return False
+    return spec.imports is None or bool(spec.layers) or bool(spec.imports & libraries)
+
+
+def kind_for(interpreter: Interpreter, ahead: bool) -> Kind:
+    """The kind for a bundle, with or without the libraries."""
     if not interpreter.forks:
         return Kind(interpreter, entry="executables")
-    ahead = () if replaced(interpreter, own_packages) else preloaded(interpreter.libraries)
-    return Kind(interpreter, (*STANDARD, *ahead))
+    return Kind(interpreter, (*STANDARD, *(preloaded(interpreter.libraries) if ahead else ())))
 
 
 def unpacker() -> Kind:

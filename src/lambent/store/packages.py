@@ -16,6 +16,7 @@ from lambent.model.function import Code
 from lambent.model.limits import UNZIPPED_BYTES
 from lambent.sandbox.archive import remove
 from lambent.sandbox.base import BadArchive
+from lambent.store.bundle import Bundle, look_into
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Packages:
         self._folders = data / "code"
         self._host = host
         self._storing: dict[str, asyncio.Task[None]] = {}  # by digest: two uploads of one zip are one
+        self._bundles: dict[str, Bundle] = {}
         self._unused: dict[str, float] = {}  # digest: since when (monotonic) no version needs it
 
     async def put(self, zipped: bytes) -> Code:
@@ -68,14 +70,11 @@ class Packages:
             raise NotFound("The resource you requested does not exist.")
         return path
 
-    def own_packages(self, code: Code) -> frozenset[str]:
-        """The top-level modules in the bundle: what they shadow must not be preloaded."""
-        with os.scandir(self.folder(code)) as entries:
-            return frozenset(
-                entry.name.partition(".")[0]
-                for entry in entries
-                if entry.name.isidentifier() or entry.name.endswith((".py", ".so", ".pyc"))
-            )
+    def bundle(self, code: Code) -> Bundle:
+        """What can be seen of it from outside; looked at once."""
+        if code.digest not in self._bundles:
+            self._bundles[code.digest] = look_into(self.folder(code))
+        return self._bundles[code.digest]
 
     async def tend(self, used: Callable[[], AbstractSet[str]]) -> None:
         """Delete, as long as the node runs, what no version needs any more."""
@@ -96,6 +95,7 @@ class Packages:
         gone = [digest for digest, since in self._unused.items() if now - since >= grace_s]
         for digest in gone:
             del self._unused[digest]
+            self._bundles.pop(digest, None)
             await asyncio.to_thread(self._remove, digest)
         return gone
 
