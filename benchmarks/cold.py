@@ -1,6 +1,5 @@
 """Cold starts: first answers of different functions, one after the other, against bubblewrap and Python."""
 
-import http.client
 import json
 import shutil
 import socket
@@ -14,6 +13,7 @@ from typing import Any
 
 from benchmarks import bubblewrap, node
 from benchmarks.bubblewrap import Start
+from benchmarks.calls import connected, received
 from benchmarks.node import Node
 from benchmarks.stats import finish, machine, middle, percentile, say
 from lambent.model.interpreter import Interpreter
@@ -43,7 +43,6 @@ def handler(event, context):
 MEMORY_MB = 1769
 PLAIN_FUNCTIONS = 200
 BOTO3_FUNCTIONS = 16
-TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +119,8 @@ def event(name: str) -> bytes:
 def exchange(connection: socket.socket, request: bytes) -> Start:
     began = time.perf_counter()
     connection.sendall(request)
-    response = http.client.HTTPResponse(connection)
-    response.begin()
-    body = response.read()
-    ms = (time.perf_counter() - began) * 1000
-    if response.status != 200 or response.headers["X-Amz-Function-Error"]:
-        raise AssertionError(f"Invoke answered {response.status} {body!r}")
-    return Start(ms, json.loads(body))
-
-
-@contextmanager
-def connected(port: int) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        yield connection
+    answer = received(connection)
+    return Start((time.perf_counter() - began) * 1000, answer)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +91,8 @@ class Node:
 
 
 @contextmanager
-def started() -> Iterator[Node]:
-    """A node that is gone, with its data, at the end."""
+def started(settings: Mapping[str, str] | None = None) -> Iterator[Node]:
+    """A node that is gone, with its data, at the end; `settings` by their environment variables."""
     with tempfile.TemporaryDirectory(prefix="lambent-bench-") as folder:
         data, port = Path(folder) / "data", free_port()
         log = Path(folder) / "node.log"
@@ -104,7 +104,7 @@ def started() -> Iterator[Node]:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "LAMBENT_WAREHOUSE_PORT": "0"},
+                env={**os.environ, "LAMBENT_WAREHOUSE_PORT": "0", **(settings or {})},
             )
         try:
             _wait(process, data, port, log)

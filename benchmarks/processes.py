@@ -27,6 +27,14 @@ def cpu_s(root: int) -> float:
     return ticks / TICKS_PER_S
 
 
+def name(pid: int) -> str:
+    """What the kernel calls it; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def _stat(pid: int) -> list[str]:
     """The fields of /proc/PID/stat from the third on, the state; empty when the process is gone."""
     try:

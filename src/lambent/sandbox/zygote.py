@@ -262,6 +262,7 @@ def main(kind: str, libraries: str, bootstrap: str, *modules: str) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "lambent"]:
         del sys.modules[name]  # the handler may bring modules of any name, so ours give up theirs
     ssl.RAND_bytes(1)  # builds OpenSSL's generators, so that a fork has only to reseed them
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # and its tables of algorithms; the context itself is gone again
     gc.collect()
     gc.freeze()
     launcher = socket.socket(fileno=LAUNCHER)

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import Any, Mapping, NoReturn, Optional, Sequence
 
-from . import frames, handler, marshal, output
+from . import frames, handler, marshal, models, output
 from .context import Environment, LambdaContext
 from .errors import Error, describe
 
@@ -56,6 +56,7 @@ def prepare() -> None:
     sys.argv = [""]
     output.open_streams()
     output.set_up_logging()
+    models.preload()
 
 
 def begin(environment: Optional[Mapping[str, str]] = None) -> None:
