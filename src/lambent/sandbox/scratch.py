@@ -153,8 +153,9 @@ def _serve(folder: Path, parent: int) -> None:
 
 
 def _remove(folder: Path) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # the other of the two may have got so far
         syscalls.unmount(str(folder))
+    with contextlib.suppress(OSError):
         folder.rmdir()
 
 
