@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar
@@ -33,7 +34,7 @@ PRIVATE = (
 )
 PORT = 80
 NEARBY_MAC, FAR_MAC = "02:00:00:00:02:01", "02:00:00:00:02:02"
-ANSWER_S, SILENCE_S = 5.0, 0.3
+ANSWER_S, SILENCE_S, END_S = 5.0, 0.3, 30.0
 T = TypeVar("T")
 
 
@@ -63,6 +64,14 @@ def reached(host: str, port: int = PORT, timeout_s: float = ANSWER_S) -> str | N
     with suppress(OSError), socket.create_connection((host, port), timeout_s) as connection:
         return connection.recv(100).decode()
     return None
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    """Wait for what the kernel does behind a process that has ended."""
+    deadline = time.monotonic() + END_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class Internet:

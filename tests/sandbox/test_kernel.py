@@ -54,8 +54,9 @@ def test_a_closed_folder_is_opened_for_what_is_needed_only(tmp_path: Path) -> No
 def test_addresses_differ_and_lie_in_one_range() -> None:
     addresses = [network.ip(index) for index in range(4000)]
     assert len(set(addresses)) == 4000
-    carrier = ipaddress.ip_network("100.64.0.0/16")
-    assert all(ipaddress.ip_address(address) in carrier for address in addresses)
+    carrier = ipaddress.ip_network("100.64.0.0/10")
+    last = network.ip(network.ADDRESSES)
+    assert all(ipaddress.ip_address(address) in carrier for address in (*addresses, last))
     assert len({network.mac(index) for index in range(4000)}) == 4000
 
 

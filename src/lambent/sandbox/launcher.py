@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import selectors
 import shutil
 import signal
@@ -56,6 +57,8 @@ def supervise(config: LauncherConfig) -> int:
     Raises SandboxError or OSError when the machine does not give what is needed.
     """
     os.umask(0o022)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # it holds several of each sandbox
     launcher = Launcher(config)
     try:
         return launcher.run()

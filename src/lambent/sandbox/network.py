@@ -25,6 +25,7 @@ PLATFORM = "169.254.100.1"
 HUB_MAC = "02:00:00:00:00:01"
 # The sandboxes' own addresses are never seen outside of the hub; the range is for carriers' inner networks.
 FIRST_ADDRESS = (100 << 24) + (64 << 16) + 1
+ADDRESSES = 4_000_000  # then the first ones come again
 FIRST_ADDRESS6 = int(IPv6Address("fd6c:616d:6265:6e74::"))
 GATEWAY6 = "fe80::1"
 BACKLOG = 1024
@@ -77,7 +78,8 @@ class Hub:
             self.close = made.pop_all().close
 
     def link(self, index: int) -> int:
-        """A new network namespace that reaches what the hub lets through."""
+        """A new network namespace that reaches what the hub lets through, with addresses by its number."""
+        index = (index - 1) % ADDRESSES + 1
         sandbox, inside = self._new(Netlink)
         ours, mtu = LOOPBACK + index, self.uplink.mtu if self.uplink else MTU
         ends = (

@@ -1,17 +1,19 @@
 """Places for sandboxes, some made ahead: a network namespace takes longer than the rest of a sandbox."""
 
+import os
+from collections import deque
 from dataclasses import dataclass, field
 
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.reach import Network
 from lambent.sandbox.users import Users
 
-READY = 64  # that wait for a burst
+READY = 256  # that wait for a burst
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Place:
-    """What one sandbox after another may use: a user id and a network namespace."""
+    """Of one sandbox. Its user id serves another one later, its network namespace does not."""
 
     index: int
     uid: int
@@ -20,36 +22,43 @@ class Place:
 
 @dataclass(slots=True)
 class Places:
-    """They are kept until the launcher ends."""
+    """As many as a node may have sandboxes."""
 
     users: Users
     network: Network
-    limit: int  # of all
-    _free: list[Place] = field(default_factory=list)
-    _made: int = 0
+    limit: int
+    _ready: list[Place] = field(default_factory=list)
+    _vacant: deque[int] = field(init=False)
+    _links: int = 0
+
+    def __post_init__(self) -> None:
+        self._vacant = deque(range(1, self.limit + 1))
 
     @property
     def left(self) -> int:
         """How many can still be taken."""
-        return self.limit - self._made + len(self._free)
+        return len(self._ready) + len(self._vacant)
 
     def take(self) -> Place:
-        return self._free.pop() if self._free else self._make()
+        """Raises SandboxError."""
+        return self._ready.pop() if self._ready else self._make()
 
     def give_back(self, place: Place) -> None:
-        self._free.append(place)
+        """What its connections leave, in /proc/net and on their way to it, is for nobody else."""
+        os.close(place.network)
+        self._vacant.append(place.index)
 
     def refill(self) -> bool:
-        """Make one where one is short; False when there is nothing to do. Raises SandboxError, OSError."""
-        if len(self._free) >= READY or self._made >= self.limit:
+        """Make one where one is short; False when there is nothing to do. Raises as `take`."""
+        if len(self._ready) >= READY or not self._vacant:
             return False
-        self._free.append(self._make())
+        self._ready.append(self._make())
         return True
 
     def _make(self) -> Place:
-        index = self._made + 1
-        if index > self.limit:
+        if not self._vacant:
             raise SandboxError(f"this node is at its limit of {self.limit} sandboxes (max_instances)")
-        place = Place(index, self.users.sandbox(index), self.network.link(index))
-        self._made = index
-        return place
+        self._links += 1
+        network = self.network.link(self._links)
+        index = self._vacant.popleft()
+        return Place(index, self.users.sandbox(index), network)

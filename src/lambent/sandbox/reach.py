@@ -35,7 +35,7 @@ class Network(Protocol):
     resolver: bytes  # what they find as /etc/resolv.conf
 
     def link(self, index: int) -> int:
-        """A network namespace for a sandbox: its descriptor, the caller's to close."""
+        """A namespace for a sandbox, whose number is its own: the descriptor, the caller's to close."""
 
     def close(self) -> None: ...
 

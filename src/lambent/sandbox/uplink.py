@@ -19,7 +19,7 @@ from lambent.sandbox.netlink import Netlink, Request
 
 PREFIX = "lambent"  # of every node's link on the machine; with the tag it is as long as a name may be
 NAME = "uplink"  # of the end in the hub
-INDEX = 1_000_000  # beyond every sandbox's
+INDEX = 1 << 30  # beyond every sandbox's
 MACHINE_MAC, HUB_MAC = "02:00:00:00:01:01", "02:00:00:00:01:02"
 # Pairs of link-local addresses: no other network has them, and clouds use those below.
 FIRST, PAIRS = IPv4Address("169.254.172.0"), 80 * 128
