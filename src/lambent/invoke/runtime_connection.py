@@ -122,7 +122,7 @@ class RuntimeConnection:
         except TimeoutError:
             if self._said is None:
                 self._telemetry.runtime_done("timeout", 0)
-                self._telemetry.report("timeout", self.memory_peak_mb())
+                self._telemetry.report("timeout", self.memory_peak_mb)
                 return None
             self._kill()  # it answered, and then somebody did not ask for more
             return self._answer_frame(self._said)
@@ -203,7 +203,7 @@ class RuntimeConnection:
             self._telemetry.init_done()
             self._deliver(Frame(Kind.READY, b"", b""))
         elif self._said is not None:
-            self._telemetry.report("error" if self._said.error_type else "success", self.memory_peak_mb())
+            self._telemetry.report("error" if self._said.error_type else "success", self.memory_peak_mb)
             self._deliver(self._answer_frame(self._said))
 
     def _order(self, word: bytes) -> None:

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -30,6 +30,11 @@ class Telemetry:
         self._request_id = ""
         self._init_ms: float | None = None  # that no invocation has reported
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody has subscribed, or still may."""
+        return self._early is not None or bool(self._senders)
+
     def furnish(self, descriptors: Iterable[int]) -> None:
         self._sockets += [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
@@ -47,7 +52,7 @@ class Telemetry:
 
     def output(self, kind: str, data: bytes) -> None:
         """What the function or an extension printed, as it came."""
-        if self._early is None and not self._senders:
+        if not self.wanted:
             return
         *lines, partial = (self._partial[kind] + data).split(b"\n")
         self._partial[kind] = partial[-LINE_BYTES:]
@@ -83,7 +88,9 @@ class Telemetry:
         told = {"requestId": self._request_id, "status": status, "metrics": metrics}
         self._platform("runtimeDone", told)
 
-    def report(self, status: str, memory_peak_mb: int) -> None:
+    def report(self, status: str, memory_peak_mb: Callable[[], int]) -> None:
+        if not self.wanted:
+            return
         duration_ms, init_ms = _ms_since(self._started), self._init_ms
         self._init_ms = None
         memory_mb = int(self._environment.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"))
@@ -91,7 +98,7 @@ class Telemetry:
             "durationMs": round(duration_ms, 3),
             "billedDurationMs": billed_ms(duration_ms, init_ms),
             "memorySizeMB": memory_mb,
-            "maxMemoryUsedMB": min(memory_peak_mb, memory_mb),
+            "maxMemoryUsedMB": min(memory_peak_mb(), memory_mb),
         }
         if init_ms is not None:
             metrics["initDurationMs"] = round(init_ms, 3)
@@ -109,7 +116,7 @@ class Telemetry:
             unused.close()
 
     def _platform(self, name: str, record: Mapping[str, Any]) -> None:
-        if self._early is not None or self._senders:
+        if self.wanted:
             self._add("platform", f"platform.{name}", record)
 
     def _add(self, kind: str, name: str, record: Mapping[str, Any] | str) -> None:
