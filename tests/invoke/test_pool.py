@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from lambent.invoke.instance import Instance
-from lambent.invoke.pool import Pool
+from lambent.invoke.pool import FREEZE_S, Pool
 from lambent.model.errors import Throttled, Unavailable
 from lambent.model.function import Code, State, Version
 from lambent.model.names import FunctionKey
@@ -27,12 +27,15 @@ OTHER = dataclasses.replace(VERSION, key=FunctionKey("000000000000", "us-east-1"
 
 
 class Plain:
-    """Stands where an instance stands: the pool only asks its age and closes it."""
+    """Stands where an instance stands: the pool only asks its age, freezes and closes it."""
 
     def __init__(self, version: Version, tenant: str | None) -> None:
         self.version, self.tenant = version, tenant
         self.made_at = asyncio.get_running_loop().time()
-        self.closed = False
+        self.closed = self.frozen = False
+
+    def freeze(self) -> None:
+        self.frozen = True
 
     async def close(self) -> None:
         self.closed = True
@@ -256,3 +259,38 @@ async def test_idle_instances_are_reclaimed(shop: Workshop, pool_of: Callable[..
         while not shop.made[0].closed:
             await asyncio.sleep(0.01)
     assert pool.census() == {"idle": 0, "busy": 0, "starting": 0}
+
+
+async def frozen(instance: Plain) -> None:
+    async with asyncio.timeout(5):
+        while not instance.frozen:
+            await asyncio.sleep(0.01)
+
+
+async def test_who_is_not_called_is_frozen(pool_of: Callable[..., Pool], shop: Workshop) -> None:
+    pool = pool_of()
+    async with pool.instance(VERSION), pool.instance(VERSION), pool.instance(OTHER):
+        await asyncio.sleep(3 * FREEZE_S)
+        assert not any(instance.frozen for instance in shop.made)
+    for instance in shop.made:
+        await frozen(instance)
+
+
+async def test_who_is_called_again_at_once_is_not(pool_of: Callable[..., Pool], shop: Workshop) -> None:
+    pool = pool_of()
+    until = asyncio.get_running_loop().time() + 5 * FREEZE_S
+    while asyncio.get_running_loop().time() < until:
+        async with pool.instance(VERSION):
+            await asyncio.sleep(0.001)
+        assert not shop.made[0].frozen
+    assert len(shop.made) == 1
+
+
+async def test_of_many_only_those_that_rest(pool_of: Callable[..., Pool], shop: Workshop) -> None:
+    pool = pool_of()
+    async with pool.instance(VERSION), pool.instance(VERSION):
+        pass
+    while not any(instance.frozen for instance in shop.made):
+        async with pool.instance(VERSION):
+            await asyncio.sleep(0.005)
+    assert [instance.frozen for instance in shop.made].count(True) == 1

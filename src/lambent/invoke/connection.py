@@ -13,6 +13,7 @@ from lambent.sandbox.base import Exit, Process
 _BUFFER = memoryview(bytearray(256 * 1024))
 _CHUNK = _BUFFER[: 16 * 1024]  # of output: lines cost more than bytes, and the loop is not to stall
 PIPE_BYTES = 64 * 1024  # what a pipe holds unless the process has made it larger
+END_GRACE_S = 0.5  # AWS's
 EOF_GRACE_S = 0.2  # between a closed socket and the exit that explains it
 
 
@@ -69,6 +70,11 @@ class Connection:
             return None
         finally:
             self._reply = None
+
+    async def end(self) -> None:
+        """SIGTERM, and some time for it; whoever is still there then is to be killed."""
+        self._process.terminate()
+        await asyncio.wait((self._process.exited,), timeout=END_GRACE_S)
 
     async def kill(self) -> Exit:
         """SIGKILL, and wait until everything in the sandbox is gone."""

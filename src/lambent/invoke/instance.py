@@ -55,6 +55,7 @@ class Instance:
         self._connection: Connection | RuntimeConnection | None = None
         self._failure: Reply | None = None  # of an init that nobody has been told about
         self._init_ms: float | None = None  # of an init that no invocation has reported
+        self.frozen = False
 
     async def start(self) -> None:
         """The init phase. That it fails is for the first invocation to tell."""
@@ -73,6 +74,8 @@ class Instance:
 
     async def run(self, invocation: Invocation) -> Outcome:
         """Raises `InvalidContent` when the payload is not JSON."""
+        if self.frozen:
+            self.thaw()
         version = self.version
         self._transcript.begin(report.start(invocation.request_id, version.version))
         started_at = time.time()
@@ -84,7 +87,20 @@ class Instance:
         self._failure = None
         return self._conclude(invocation, reply, started_at, duration_ms)
 
+    def freeze(self) -> None:
+        """Nobody calls: what it left running stands still until somebody does."""
+        self.frozen = True
+        self._sandbox.freeze()
+
+    def thaw(self) -> None:
+        self.frozen = False
+        self._sandbox.thaw()
+
     async def close(self) -> None:
+        """Its process may say good-bye, then it is destroyed."""
+        self.thaw()
+        if self._connection is not None and self._connection.alive:
+            await self._connection.end()
         await self._drop_process()
         self._transcript.end()
         self._transcript.flush()

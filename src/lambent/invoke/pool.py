@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 MAX_AGE_S = 6 * 3600.0  # an instance's credentials live for twelve hours
 REAP_S = 5.0
+FREEZE_S = 0.05  # so long nobody calls an instance before it is frozen
 WAITING = 10_000  # invocations of one version that may wait for an instance
 FEW = 2  # times the starting limit: as many instances serve a queue before it is looked at whether it moves
 GROWTH_S = 3.0  # a queue that moves gets another instance so often; one that stood so long, as many as wait
@@ -43,6 +44,18 @@ class _Line:
     @property
     def waiting(self) -> int:
         return len(self.urgent) + len(self.patient)
+
+    def freeze(self, limit: float) -> bool:
+        """Freeze what has been idle since `limit`; False when there are others, for later."""
+        all_of_them = True
+        for since, instance in reversed(self.idle):
+            if instance.frozen:  # and so are all that were used before it
+                break
+            if since <= limit:
+                instance.freeze()
+            else:
+                all_of_them = False
+        return all_of_them
 
     def next_place(self) -> "asyncio.Future[Instance] | None":
         """Whoever is next to be served; those who gave up are passed over."""
@@ -76,6 +89,8 @@ class Pool:
         self._reaper: asyncio.Task[None] | None = None
         self._closed = False
         self._look_again: asyncio.TimerHandle | None = None
+        self._awake: set[_Shelf] = set()  # with instances that are idle and not frozen
+        self._look_at_idle: asyncio.TimerHandle | None = None
 
     def instance(self, version: Version, tenant: str | None = None, *, urgent: bool = True) -> "Lease":
         """An instance of this version for this tenant, for the block that it guards.
@@ -111,6 +126,8 @@ class Pool:
             self._reaper.cancel()
         if self._look_again is not None:
             self._look_again.cancel()
+        if self._look_at_idle is not None:
+            self._look_at_idle.cancel()
         for shelf, line in list(self._lines.items()):
             while place := line.next_place():
                 place.set_exception(Unavailable("The node is stopping."))
@@ -207,6 +224,18 @@ class Pool:
             self._destroy(instance)
         else:
             line.idle.append((time.monotonic(), instance))
+            self._awake.add(shelf)
+            if self._look_at_idle is None:
+                self._look_at_idle = asyncio.get_running_loop().call_later(FREEZE_S, self._freeze)
+
+    def _freeze(self) -> None:
+        """One timer for all calls, and none while nothing is to be frozen."""
+        limit = time.monotonic() - FREEZE_S
+        for shelf in list(self._awake):
+            if shelf not in self._lines or self._lines[shelf].freeze(limit):
+                self._awake.discard(shelf)
+        later = asyncio.get_running_loop().call_later
+        self._look_at_idle = later(FREEZE_S, self._freeze) if self._awake else None
 
     def _fail_one(self, line: _Line, error: Exception) -> None:
         """One who waits hears that the start failed; a start is made for each of them in turn."""

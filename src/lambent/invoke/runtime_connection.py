@@ -26,6 +26,7 @@ from lambent.sandbox.base import Exit, Process
 
 INLINE_BYTES = 64 * 1024  # a longer event is parsed off the event loop
 DESCRIPTORS = 16
+END_GRACE_S = 0.5  # AWS's
 SHUTDOWN_S = 2.0  # AWS's, with external extensions
 # What extensions learn of their function, by the name of the variable that has it.
 ABOUT = {
@@ -129,10 +130,17 @@ class RuntimeConnection:
         finally:
             self._reply = None
 
+    async def end(self) -> None:
+        """SIGTERM, and some time for it; whoever is still there then is to be killed."""
+        if self._phase is Phase.IDLE and self._extensions.wants_shutdown:
+            return await self._shut_down()
+        self._killed = True
+        self._process.terminate()
+        await asyncio.wait((self._process.exited,), timeout=END_GRACE_S)
+        return None
+
     async def kill(self) -> Exit:
-        """SIGKILL, and wait until everything in the sandbox is gone. Extensions that idle may end first."""
-        if self._phase is Phase.IDLE and self._extensions.wants_shutdown and self.alive:
-            await self._shut_down()
+        """SIGKILL, and wait until everything in the sandbox is gone."""
         self._kill()
         return await asyncio.shield(self._process.exited)
 

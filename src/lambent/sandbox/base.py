@@ -65,7 +65,7 @@ class Sandbox(Protocol):
         """Start the runtime's bootstrap with exactly this environment; the previous process must be gone."""
 
     def freeze(self) -> None:
-        """Stop its processes where they are. Both cost a system call and no question to anybody."""
+        """Stop its processes where they are, if the host can: a system call, and no question to anybody."""
 
     def thaw(self) -> None:
         """Let them go on; nothing when they are not frozen."""

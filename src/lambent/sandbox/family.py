@@ -39,13 +39,10 @@ class Family:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
-        self.signal_group(signal.SIGTERM)
-
-    def signal_group(self, number: int) -> None:
-        """A signal to the child and those of its descendants that have made no group of their own."""
+        """SIGTERM to the child and those of its descendants that have made no group of their own."""
         if not self.exited.done():
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
+                os.killpg(self.pid, signal.SIGTERM)
 
     def memory_peak_mb(self) -> int:
         """The child's own peak of resident memory; its descendants' are not known."""
