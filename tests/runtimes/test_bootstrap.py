@@ -46,6 +46,44 @@ def test_values_become_json_as_on_aws(start: Start, value: str, text: bytes) -> 
     assert (kind, payload) == (frames.ANSWER, text)
 
 
+STREAM = """
+closed = []
+
+def handler(event, context):
+    try:
+        for piece in eval(event):
+            print("gives", str(piece)[:10])
+            yield piece
+    finally:
+        closed.append(event)
+"""
+
+
+def test_a_generator_gives_its_answer_in_pieces(start: Start) -> None:
+    bootstrap = start(STREAM).ready()
+    kind, _, payload = bootstrap.run("['one ', b'two ', bytearray(b'three '), 'f\\u00fcnf']")
+    assert (kind, payload) == (frames.ANSWER, "one two three fünf".encode())
+    assert bootstrap.run("[]")[2] == b""
+    assert bootstrap.output().count("gives") == 4
+
+
+def test_a_generator_that_fails(start: Start) -> None:
+    bootstrap = start(STREAM).ready()
+    error = bootstrap.fail("(1 / n for n in (0,))")
+    assert (error["errorType"], error["errorMessage"]) == ("ZeroDivisionError", "division by zero")
+    assert "in handler" in error["stackTrace"][0]
+    error = bootstrap.fail("['fine', 5]")
+    assert error["errorType"] == "Runtime.MarshalError"
+    assert error["errorMessage"] == "A generator must yield bytes or str, not int"
+
+
+def test_a_generator_without_end(start: Start) -> None:
+    bootstrap = start(STREAM.replace("yield piece", "yield piece * 100_000")).ready()
+    error = bootstrap.fail("__import__('itertools').repeat('x')")
+    assert error["errorType"] == "Function.ResponseSizeTooLarge"
+    assert bootstrap.run("[]")[2] == b""
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
