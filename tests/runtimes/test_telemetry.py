@@ -183,6 +183,28 @@ async def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     sender.close()
 
 
+async def test_a_frozen_sandbox_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits in its socket is sent once, however long that takes."""
+    monkeypatch.setattr(telemetry_sender, "SEND_TIMEOUT_S", 0.05)
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        sender = sender_to(listener.getsockname()[1])
+        sender.rest(idle=True)
+        sender.add(b"1")
+        async with asyncio.timeout(WAIT_S):
+            first, _ = await loop.sock_accept(listener)
+        await asyncio.sleep(0.2)  # several times as long as it may take when something runs
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+        sender.rest(idle=False)
+        async with asyncio.timeout(WAIT_S):
+            second, _ = await loop.sock_accept(listener)
+        first.close()
+        second.close()
+        sender.close()
+
+
 async def test_a_subscriber_that_takes_nothing_costs_no_memory() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         sender = sender_to(deaf.getsockname()[1])

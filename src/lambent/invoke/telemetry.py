@@ -75,12 +75,14 @@ class Telemetry:
         self._platform("initRuntimeDone", {**_ON_DEMAND, "status": "success"})
         self._platform("initReport", {**_ON_DEMAND, "metrics": {"durationMs": round(self._init_ms, 3)}})
         self._early = None
+        self._rest(idle=True)
 
     def extension_ready(self, name: str, events: Iterable[str]) -> None:
         self._platform("extension", {"name": name, "state": "Ready", "events": sorted(events)})
 
     def started(self, request_id: str, version: str, tracing: Mapping[str, str]) -> None:
         self._started, self._request_id = time.perf_counter(), request_id
+        self._rest(idle=False)
         self._platform("start", {"requestId": request_id, "version": version, "tracing": tracing})
 
     def runtime_done(self, status: str, produced_bytes: int) -> None:
@@ -104,6 +106,7 @@ class Telemetry:
             metrics["initDurationMs"] = round(init_ms, 3)
         told = {"requestId": self._request_id, "status": status, "metrics": metrics}
         self._platform("report", told)
+        self._rest(idle=True)
 
     async def flush(self) -> None:
         for sender in self._senders:
@@ -114,6 +117,10 @@ class Telemetry:
             sender.close()
         for unused in self._sockets:
             unused.close()
+
+    def _rest(self, idle: bool) -> None:
+        for sender in self._senders:
+            sender.rest(idle)
 
     def _platform(self, name: str, record: Mapping[str, Any]) -> None:
         if self.wanted:

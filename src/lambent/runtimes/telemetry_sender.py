@@ -30,6 +30,8 @@ class Sender:
         self._some = asyncio.Event()
         self._sent = asyncio.Event()
         self._sent.set()
+        self._idle = False  # nothing runs in the sandbox, which may be frozen
+        self._patience: asyncio.Timeout | None = None  # of what is being sent
         sock.setblocking(False)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -46,8 +48,15 @@ class Sender:
         if len(self._waiting) >= wanted.items_max or self._bytes >= wanted.bytes_max:
             self._full.set()
 
+    def rest(self, idle: bool) -> None:
+        """While the sandbox is idle nobody there can be late."""
+        self._idle = idle
+        if self._patience is not None and not self._patience.expired():
+            self._patience.reschedule(self._deadline())
+
     async def flush(self, timeout_s: float) -> None:
         """Send what is there now, if it is taken in time."""
+        self.rest(idle=False)
         self._full.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -85,13 +94,19 @@ class Sender:
     async def _send(self, batch: list[bytes]) -> None:
         for number in range(TRIES):
             try:
-                async with asyncio.timeout(SEND_TIMEOUT_S):
+                async with asyncio.timeout_at(self._deadline()) as self._patience:
                     await self._try(batch)
                 return
-            except (OSError, TimeoutError):
+            except OSError:  # which a timeout is, too
                 self._disconnect()
-                await asyncio.sleep(RETRY_S * number)
+            finally:
+                self._patience = None
+            if number < TRIES - 1:
+                await asyncio.sleep(RETRY_S)
         self.dropped += len(batch)
+
+    def _deadline(self) -> float | None:
+        return None if self._idle else asyncio.get_running_loop().time() + SEND_TIMEOUT_S
 
     async def _try(self, batch: list[bytes]) -> None:
         loop = asyncio.get_running_loop()
