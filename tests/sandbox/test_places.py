@@ -82,7 +82,11 @@ def test_what_could_not_be_made_is_tried_again(network: Counting) -> None:
     pool = make(network, 1)
     network.folder = network.folder / "missing"
     with pytest.raises(OSError, match="No such file"):
+        pool.refill()
+    assert not pool.short, "or it would be tried, and told, without end"
+    with pytest.raises(OSError, match="No such file"):
         pool.take()
+    assert pool.short
     network.folder = network.folder.parent
     place = pool.take()
     assert place.index == 1

@@ -31,6 +31,7 @@ from lambent.sandbox.zygotes import Zygote, Zygotes
 NODE_CONTROL, NODE_INPUT = 3, 4  # what the node finds at these descriptors
 SEND_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 10.0
+QUIET_S = 0.05
 KILLED = 128  # as a shell says it: 137 is SIGKILL
 
 
@@ -113,12 +114,13 @@ class Launcher:
             self._theirs.close()
             self._greet()
             gc.freeze()  # all this stays: collections need not look at it
-            busy = True
+            busy, quiet = True, False
             while self._status is None:
-                events = self._selector.select(0 if busy else None)
+                events = self._selector.select(0 if busy else QUIET_S if self.places.short else None)
                 for key, _ in events:
                     key.data()
-                busy = bool(events) or self._refill()
+                quiet = not events and (quiet or not busy)
+                busy = bool(events) or self._refill(quiet)
         return self._status
 
     def tell(self, message: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
@@ -194,10 +196,13 @@ class Launcher:
     def _watch(self, source: socket.socket, callback: Callable[[], None]) -> None:
         self._selector.register(source, selectors.EVENT_READ, callback)
 
-    def _refill(self) -> bool:
-        """Make one thing that a pool is short of; False when all are full."""
+    def _refill(self, quiet: bool) -> bool:
+        """Make one thing that a pool is short of; False when all are full.
+
+        A place takes longer than a cold start may wait, so it is made when nobody has come for a while.
+        """
         try:
-            return self.shells.refill() or self.scratch.refill() or self.places.refill()
+            return self.shells.refill() or self.scratch.refill() or (quiet and self.places.refill())
         except (SandboxError, OSError) as error:
             complain(f"a pool could not be filled: {error}")
             return False

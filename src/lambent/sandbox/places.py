@@ -30,6 +30,7 @@ class Places:
     _ready: list[Place] = field(default_factory=list)
     _vacant: deque[int] = field(init=False)
     _links: int = 0
+    _failed: bool = False
 
     def __post_init__(self) -> None:
         self._vacant = deque(range(1, self.limit + 1))
@@ -39,8 +40,14 @@ class Places:
         """How many can still be taken."""
         return len(self._ready) + len(self._vacant)
 
+    @property
+    def short(self) -> bool:
+        """Whether one should be made ahead; not after a failure, until one is needed again."""
+        return len(self._ready) < READY and bool(self._vacant) and not self._failed
+
     def take(self) -> Place:
         """Raises SandboxError."""
+        self._failed = False
         return self._ready.pop() if self._ready else self._make()
 
     def give_back(self, place: Place) -> None:
@@ -50,9 +57,11 @@ class Places:
 
     def refill(self) -> bool:
         """Make one where one is short; False when there is nothing to do. Raises as `take`."""
-        if len(self._ready) >= READY or not self._vacant:
+        if not self.short:
             return False
+        self._failed = True
         self._ready.append(self._make())
+        self._failed = False
         return True
 
     def _make(self) -> Place:
