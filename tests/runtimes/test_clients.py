@@ -4,11 +4,9 @@ The one from npm is compiled where it is installed. It is looked for in the fold
 `LAMBENT_AWS_LAMBDA_RIC` names, and among npm's global packages.
 """
 
-import functools
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -48,18 +46,15 @@ export const handler = awslambda.streamifyResponse(async (event, stream) => {
 """
 
 
-@functools.cache
-def npm_client() -> Path | None:
+def npm_client() -> Path:
+    """Where it is, or would be."""
     if given := os.environ.get("LAMBENT_AWS_LAMBDA_RIC"):
         return Path(given)
-    if not shutil.which("npm"):
-        return None
-    told = subprocess.run(["npm", "root", "-g"], capture_output=True, text=True, check=True)
-    folder = Path(told.stdout.strip(), "aws-lambda-ric")
-    return folder if folder.is_dir() else None
+    node = Path(shutil.which("node") or "/usr/bin/node").resolve()
+    return node.parent.parent / "lib" / "node_modules" / "aws-lambda-ric"
 
 
-needs_npm = pytest.mark.skipif(npm_client() is None, reason="aws-lambda-ric is not installed")
+needs_npm = pytest.mark.skipif(not npm_client().is_dir(), reason="aws-lambda-ric is not installed")
 needs_pypi = pytest.mark.skipif(
     importlib.util.find_spec("awslambdaric") is None, reason="awslambdaric is not installed"
 )
