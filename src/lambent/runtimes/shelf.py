@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from functools import cache
 from pathlib import Path
 
 PINS = Path(__file__).parent / "requirements"
@@ -24,8 +25,12 @@ def pins_for(runtime: str) -> Path:
 
 def folder_for(runtime: str) -> Path:
     """Where the packages are once they are built, which is when it exists; a changed list has another."""
-    digest = hashlib.sha256(pins_for(runtime).read_bytes()).hexdigest()
-    return cache_folder() / f"{runtime}-{digest[:12]}"
+    return cache_folder() / f"{runtime}-{_digest(runtime)[:12]}"
+
+
+@cache
+def _digest(runtime: str) -> str:
+    return hashlib.sha256(pins_for(runtime).read_bytes()).hexdigest()
 
 
 def ready(runtime: str) -> Path | None:

@@ -67,9 +67,9 @@ def preloaded(libraries: Path | None) -> tuple[str, ...]:
 
 
 @cache
-def libraries_of(folder: Path | None) -> frozenset[str]:
-    """The top-level modules among them that are no part of the standard library."""
-    return frozenset({module.partition(".")[0] for module in preloaded(folder)} - sys.stdlib_module_names)
+def roots_of(libraries: Path | None) -> frozenset[str]:
+    """The top-level modules among them."""
+    return frozenset(module.partition(".")[0] for module in preloaded(libraries))
 
 
 def ahead(spec: SandboxSpec) -> bool:
@@ -77,10 +77,10 @@ def ahead(spec: SandboxSpec) -> bool:
 
     One that hides what it imports still finds them. It only waits longer.
     """
-    libraries = libraries_of(spec.interpreter.libraries)
-    if spec.own_packages & {module.partition(".")[0] for module in preloaded(spec.interpreter.libraries)}:
+    roots = roots_of(spec.interpreter.libraries)
+    if spec.own_packages & roots:
         return False
-    return spec.imports is None or bool(spec.layers) or bool(spec.imports & libraries)
+    return spec.imports is None or bool(spec.layers) or bool(spec.imports & roots - sys.stdlib_module_names)
 
 
 def kind_for(interpreter: Interpreter, ahead: bool) -> Kind:
