@@ -139,6 +139,7 @@ class Node:
             issue=self.credentials.issue,
             surroundings=self._surroundings,
             write_log=self.records.logs.write,
+            strict=self.settings.isolation == "strict",
         )
         self.pool = Pool(
             instances.make,

@@ -61,6 +61,8 @@ def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
         libraries.ensure(catalog.interpreters[own], tell)
     bundle = _certificates(settings)
     isolation = "process" if settings.isolation == "process" else capabilities.best_isolation()
+    if settings.isolation == "strict" and isolation != "namespaces":
+        raise SandboxError("--isolation strict needs what this machine does not give: see `lambent doctor`")
     launch = app.Launch(
         settings=settings,
         credentials=tuple(credentials.load_or_create(folder.credentials, settings.credentials)),

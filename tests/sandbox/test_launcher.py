@@ -181,6 +181,7 @@ CREATE = {
     "memory_mb": 128,
     "tmp_mb": 512,
     "ahead": True,
+    "account": "",
 }
 
 
@@ -195,6 +196,7 @@ HOSTILE: list[dict[str, object]] = [
     {"runtime": ["python3.11"]},
     {"layers": ["way-out"]},
     {"layers": ["attempts"] * 6},
+    {"account": "../root"},
     {"memory_mb": 64},
     {"memory_mb": True},
     {"memory_mb": 10**9},

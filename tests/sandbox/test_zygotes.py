@@ -10,7 +10,7 @@ from tests.sandbox.conftest import Up, process_on, sandbox_on, start_in, write_c
 from tests.sandbox.launched import Config, this_interpreter
 
 from lambent.sandbox import zygotes
-from lambent.sandbox.base import SandboxSpec
+from lambent.sandbox.base import SandboxError, SandboxSpec
 
 
 def libraries(folder: Path) -> Path:
@@ -61,6 +61,28 @@ async def test_what_was_preloaded_is_there_and_a_copy_comes_first(up: Up, data: 
     sandbox = await sandbox_on(launched, code, interpreter=interpreter, own_packages=frozenset({"ahead"}))
     own = await start_in(launched, sandbox)
     assert (await own.call(ask))["got"][0] == "own copy"
+
+
+@pytest.mark.slow
+async def test_strict_accounts_share_no_zygote(up: Up, data: Path) -> None:
+    """Nor its address layout."""
+    launched = await up()
+    code = write_code(data)
+    where = "got = next(line.split()[0] for line in open('/proc/self/maps') if '[stack]' in line)"
+    layouts = []
+    for account in ("111111111111", "222222222222", "111111111111", ""):
+        caller = await process_on(launched, code, account=account)
+        layouts.append((await caller.call(where))["got"])
+    assert len(zygotes_of(launched.process.pid)) == 3
+    assert layouts[0] == layouts[2]
+    assert len(set(layouts)) == 3
+
+
+@pytest.mark.slow
+async def test_an_account_is_a_number(up: Up, data: Path) -> None:
+    launched = await up()
+    with pytest.raises(SandboxError, match="12 digits"):
+        await process_on(launched, write_code(data), account="../x")
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ else:
 @click.option(
     "--isolation",
     type=click.Choice(settings.CHOICES["isolation"]),
-    help="auto: the walls that the kernel allows. process: none, for development only.",
+    help="auto: the walls that the kernel allows. strict: and accounts share no memory. process: none.",
 )
 @click.option(
     "--network",

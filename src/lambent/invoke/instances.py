@@ -38,6 +38,7 @@ class Instances:
     issue: Callable[[str, str, str, float], Credential]
     surroundings: Callable[[Version, Credential], Surroundings]
     write_log: Callable[[str, str, str, str, Events], None]  # account, region, group, stream, events
+    strict: bool = False  # accounts share no zygote
 
     async def make(self, version: Version, tenant: str | None) -> Instance:
         """An instance whose init is done. Raises `SandboxError`; `InvalidParameter` for a lost runtime."""
@@ -51,6 +52,7 @@ class Instances:
             tmp_mb=version.tmp_mb,
             own_packages=bundle.own_packages,
             imports=bundle.imports,
+            account=version.key.account if self.strict else "",
         )
         sandbox = await self.host.create(spec)
         try:

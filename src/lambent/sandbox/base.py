@@ -21,6 +21,7 @@ class SandboxSpec:
     tmp_mb: int = 512
     own_packages: frozenset[str] = frozenset()  # top-level modules the bundle carries itself
     imports: frozenset[str] | None = None  # words of its import statements, where they are known
+    account: str = ""  # whose zygotes it is forked from; the empty text is those of everybody
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 NUMBERS = (1, 2**53)
+ACCOUNT = re.compile(r"(\d{12})?")
 ENVIRONMENT_BYTES = 32768
 
 
@@ -18,6 +19,14 @@ def number(message: Mapping[str, Any], name: str, bounds: tuple[int, int] = NUMB
     value = message.get(name)
     if type(value) is not int or not bounds[0] <= value <= bounds[1]:
         raise BadRequest(f"{name} must be a number from {bounds[0]} to {bounds[1]}, not {value!r:.80}")
+    return value
+
+
+def account(message: Mapping[str, Any]) -> str:
+    """An account's number, or the empty text for all of them."""
+    value = message.get("account")
+    if not isinstance(value, str) or not ACCOUNT.fullmatch(value):
+        raise BadRequest(f"account must be a number of 12 digits, not {value!r:.80}")
     return value
 
 

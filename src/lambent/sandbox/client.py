@@ -82,6 +82,7 @@ class LauncherHost:
             "memory_mb": spec.memory_mb,
             "tmp_mb": spec.tmp_mb,
             "ahead": ahead(spec),
+            "account": spec.account,
         }
         return LauncherSandbox(self, number, f"sandbox-{number}", wanted)
 

@@ -86,9 +86,9 @@ class Requests:
         layers = checks.names(message, "layers", LAYERS)
         memory_mb = checks.number(message, "memory_mb", MEMORY_MB)
         tmp_mb = checks.number(message, "tmp_mb", TMP_MB)
-        ahead = checks.flag(message, "ahead")
+        kind = zygotes.kind_for(interpreter, checks.flag(message, "ahead"), checks.account(message))
         self._check(code, *layers)
-        zygote = self.zygotes.get(zygotes.kind_for(interpreter, ahead))
+        zygote = self.zygotes.get(kind)
         image = self.scratch.take(tmp_mb)
         try:
             cell = self.cells.create(number, zygote, lambda: self._mounts(code, layers, image), memory_mb)

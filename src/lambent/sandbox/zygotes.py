@@ -50,6 +50,7 @@ class Kind:
     interpreter: Interpreter
     modules: tuple[str, ...] = ()
     entry: str = "functions"  # functions | archives | executables
+    account: str = ""  # the only one that it serves, where accounts are not to share any
 
     @property
     def runner(self) -> Interpreter:
@@ -83,11 +84,12 @@ def ahead(spec: SandboxSpec) -> bool:
     return spec.imports is None or bool(spec.layers) or bool(spec.imports & roots - sys.stdlib_module_names)
 
 
-def kind_for(interpreter: Interpreter, ahead: bool) -> Kind:
+def kind_for(interpreter: Interpreter, ahead: bool, account: str = "") -> Kind:
     """The kind for a bundle, with or without the libraries."""
     if not interpreter.forks:
-        return Kind(interpreter, entry="executables")
-    return Kind(interpreter, (*STANDARD, *(preloaded(interpreter.libraries) if ahead else ())))
+        return Kind(interpreter, entry="executables", account=account)
+    modules = (*STANDARD, *(preloaded(interpreter.libraries) if ahead else ()))
+    return Kind(interpreter, modules, account=account)
 
 
 def unpacker() -> Kind:
