@@ -35,18 +35,15 @@ from lambent.faces.signature import Verifier
 from lambent.folder import CERTIFICATES_FILE, CannotStart, write_run_file
 from lambent.invoke.admission import Admission
 from lambent.invoke.environment import Surroundings
-from lambent.invoke.instance import TIMED_OUT
 from lambent.invoke.instances import Instances
 from lambent.invoke.invoker import Invoker
 from lambent.invoke.pool import Pool
 from lambent.invoke.queue import Queue
 from lambent.model.function import Version
 from lambent.model.identity import Credential, Principal
-from lambent.model.invocation import Invocation, Outcome
 from lambent.objects import seaweedfs
 from lambent.objects.gateway import Gateway
 from lambent.objects.place import Place
-from lambent.records.meter import MeterRow
 from lambent.records.records import Records
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import Door, Host
@@ -150,7 +147,7 @@ class Node:
         self.pool.start()
         self.functions.on_change(self.pool.retire)
         self.admission = Admission()
-        self.invoker = Invoker(self.functions.get, self.admission, self.pool, self._settle)
+        self.invoker = Invoker(self.functions.get, self.admission, self.pool, self.records.meter.settle)
         self.queue = Queue(self.store, self.invoker.invoke)
 
     async def _build_objects(self) -> None:
@@ -214,31 +211,6 @@ class Node:
         }
         host, port = self.endpoint_door
         return Surroundings(f"http://{host}:{port}", {"SSL_CERT_FILE": self.launch.certificates, **warehouse})
-
-    def _settle(self, version: Version, invocation: Invocation, outcome: Outcome) -> None:
-        """What an invocation cost, for the meter."""
-        key = version.key
-        self.records.meter.add(
-            MeterRow(
-                request_id=invocation.request_id,
-                account=key.account,
-                region=key.region,
-                name=key.name,
-                version=version.version,
-                architecture=version.architecture,
-                source=invocation.source,
-                attempt=invocation.attempt,
-                status=_status(outcome),
-                memory_mb=version.memory_mb,
-                tmp_mb=version.tmp_mb,
-                started_at=outcome.started_at,
-                duration_ms=outcome.duration_ms,
-                billed_ms=outcome.billed_ms,
-                init_ms=outcome.init_ms,
-                memory_peak_mb=outcome.memory_peak_mb,
-                tenant=invocation.tenant,
-            )
-        )
 
     async def _read_object(self, principal: Principal, bucket: str, key: str, version: str | None) -> bytes:
         stream = await self.gateway.reader.open(principal, bucket, key)
@@ -307,12 +279,6 @@ def run(launch: Launch, connect: Callable[[], Any], tell: Callable[[str], None])
         print(f"lambent: {error}", file=sys.stderr, flush=True)
         return 3
     return 0
-
-
-def _status(outcome: Outcome) -> str:
-    if outcome.ok:
-        return "success"
-    return "timeout" if outcome.error_type == TIMED_OUT else "error"
 
 
 def _address(door: Door, port: int) -> tuple[str, int]:

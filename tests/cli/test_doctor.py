@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from lambent.cli import examination, trial
 from lambent.cli.attempts import QUICK
 from lambent.cli.examination import State, examine
 from lambent.objects import seaweedfs
-from lambent.sandbox import capabilities, forwarding
+from lambent.sandbox import capabilities
 from lambent.settings import Settings
 from lambent.warehouse import cluster
 
@@ -121,29 +120,3 @@ def test_a_bad_setting_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "unknown setting colour" in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("setting", "state", "found"),
-    [
-        ({"network": "none"}, State.OK, "this node only"),
-        ({"network": "host"}, State.LESS, "all that this machine does"),
-        ({"isolation": "process"}, State.LESS, "all that this machine does"),
-        ({"allow_network": "10.1.0.0/16, 10.2.0.0/16"}, State.OK, "public and 10.1.0.0/16 and 10.2.0.0/16"),
-    ],
-)
-def test_what_functions_reach_is_said(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, setting: dict[str, str], state: State, found: str
-) -> None:
-    monkeypatch.setattr(forwarding, "obstacles", list)
-    finding = examination._reach(replace(settings, **setting))  # type: ignore[arg-type]
-    assert finding.state is state
-    assert found in finding.found
-    assert bool(finding.remedy) == (state is State.LESS)
-
-
-def test_a_packet_filter_in_the_way_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forwarding, "obstacles", lambda: ["filter"])
-    finding = examination._reach(settings)
-    assert finding.state is State.LESS
-    assert "table filter" in finding.lost

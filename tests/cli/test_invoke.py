@@ -6,9 +6,10 @@ import click
 import pytest
 
 from lambent.cli.invoke import measures, read_payload, summary
+from lambent.model.invocation import Run
 from lambent.records import report
 
-REPORT = report.report("r-1", duration_ms=3.123, billed_ms=9, memory_mb=128, memory_peak_mb=41, init_ms=5.0)
+REPORT = report.report(Run("r-1", "1", 0.0, 0.0, 3.123, 9, 128, 41, 5.0))
 
 
 def test_a_payload_is_text_or_a_file(tmp_path: Path) -> None:
@@ -40,5 +41,5 @@ def test_figures_come_from_the_platforms_own_line() -> None:
 def test_the_summary_is_one_line() -> None:
     assert summary(measures(REPORT), None) == "3.12 ms · billed 9 ms · 41 of 128 MB · cold start 5.00 ms"
     assert summary({}, "Unhandled") == "the function failed"
-    warm = report.report("r", duration_ms=1, billed_ms=1, memory_mb=128, memory_peak_mb=40)
+    warm = report.report(Run("r", "1", 0.0, 0.0, 1.0, 1, 128, 40))
     assert summary(measures(warm), None) == "1.00 ms · billed 1 ms · 40 of 128 MB"

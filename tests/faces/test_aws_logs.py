@@ -96,7 +96,7 @@ async def test_groups_are_described(logs: Logs) -> None:
     assert first["arn"] == f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{GROUP}:*"
     assert first["logGroupArn"] == f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{GROUP}"
     assert first["storedBytes"] == 6
-    assert abs(first["creationTime"] - NOW) < 60_000
+    assert NOW - 1000 <= first["creationTime"] <= time.time() * 1000 + 1000
     assert "retentionInDays" not in first
     assert second["logGroupName"] == "/aws/lambda/g"
     assert "nextToken" not in answer
@@ -124,7 +124,7 @@ async def test_streams_by_name_and_by_time(logs: Logs) -> None:
     assert (first["logStreamName"], second["logStreamName"]) == (A, B)
     assert (first["firstEventTimestamp"], first["lastEventTimestamp"]) == (NOW, NOW + 5)
     assert first["arn"] == f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{GROUP}:log-stream:{A}"
-    assert abs(first["lastIngestionTime"] - NOW) < 60_000
+    assert NOW - 1000 <= first["lastIngestionTime"] <= time.time() * 1000 + 1000
     newest = await logs.ask(
         "describe_log_streams", logGroupName=GROUP, orderBy="LastEventTime", descending=True, limit=1
     )
@@ -146,7 +146,7 @@ async def test_events_of_a_stream(logs: Logs) -> None:
     answer = await logs.ask("get_log_events", logGroupName=GROUP, logStreamName=A)
     assert texts(answer["events"]) == ["START RequestId: 1\n", "héllo ☃\n", "END RequestId: 1\n"]
     assert [e["timestamp"] for e in answer["events"]] == [NOW, NOW + 1, NOW + 2]
-    assert abs(answer["events"][0]["ingestionTime"] - NOW) < 60_000
+    assert NOW - 1000 <= answer["events"][0]["ingestionTime"] <= time.time() * 1000 + 1000
 
 
 async def test_following_a_stream_forward(logs: Logs) -> None:

@@ -15,8 +15,9 @@ from lambent.invoke.instance import Instance
 from lambent.invoke.transcript import Events, Transcript
 from lambent.model.errors import InvalidContent
 from lambent.model.function import Code, State, Version
-from lambent.model.invocation import Invocation, Outcome
+from lambent.model.invocation import Invocation, Outcome, Run
 from lambent.model.names import FunctionKey, Target
+from lambent.records.report import quiet_run
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import SandboxSpec
 from lambent.sandbox.process import ProcessHost
@@ -67,8 +68,9 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         sandbox = await host.create(SandboxSpec(interpreter=interpreter, code=code))
         log: list[str] = []
 
-        def write(events: Events) -> None:
-            log.extend(message for _, message in events)
+        def write(events: Events | Run) -> None:
+            lines = quiet_run(events) if isinstance(events, Run) else events
+            log.extend(message for _, message in lines)
 
         environment = {"_HANDLER": "h.f", "LAMBDA_TASK_ROOT": "/var/task", "AWS_REGION": "us-east-1"}
         instance = Instance(version, interpreter, sandbox, environment, Transcript(write))
@@ -87,10 +89,10 @@ async def test_answer_log_and_bill_of_a_good_call(make: Make) -> None:
     first, second = await bench.call({"n": 1}), await bench.call({"n": 2})
     assert json.loads(first.payload) == {"got": {"n": 1}}
     assert first.ok
-    assert first.init_ms is not None
-    assert first.billed_ms >= first.duration_ms + first.init_ms - 0.001
-    assert second.init_ms is None
-    assert second.memory_peak_mb > 0
+    assert first.run.init_ms is not None
+    assert first.run.billed_ms >= first.run.duration_ms + first.run.init_ms - 0.001
+    assert second.run.init_ms is None
+    assert second.run.memory_peak_mb > 0
     kinds = [line.split(" ")[0] for line in bench.log]
     assert kinds == ["INIT_START", *["START", "seen", "END", "REPORT"] * 2]
     assert second.log_tail.decode() == "".join(bench.log[5:])
@@ -102,7 +104,7 @@ async def test_an_exception_is_an_outcome_and_the_process_goes_on(make: Make) ->
     )
     pid = (await bench.call()).payload
     failed = await bench.call(1)
-    assert (failed.function_error, failed.error_type) == ("Unhandled", "ValueError")
+    assert (failed.function_error, failed.run.error_type) == ("Unhandled", "ValueError")
     assert json.loads(failed.payload)["errorMessage"] == "boom"
     assert (await bench.call()).payload == pid
 
@@ -123,7 +125,7 @@ def f(event, context):
     body = json.loads(hung.payload)
     assert body["errorType"] == "Sandbox.Timedout"
     assert body["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
-    assert (hung.duration_ms, hung.billed_ms) == (1000.0, 1000)
+    assert (hung.run.duration_ms, hung.run.billed_ms) == (1000.0, 1000)
     assert "Status: timeout" in hung.log_tail.decode()
     new_pid, mark = json.loads((await bench.call()).payload)
     assert new_pid != pid
@@ -144,7 +146,7 @@ async def test_a_process_that_ends_is_told_and_replaced(make: Make, statement: s
         f"import os, sys\ndef f(event, context):\n    if event: {statement}\n    return 'well'\n"
     )
     ended = await bench.call(1)
-    assert ended.error_type == "Runtime.ExitError" or statement == "os.close(3)"
+    assert ended.run.error_type == "Runtime.ExitError" or statement == "os.close(3)"
     assert message in json.loads(ended.payload)["errorMessage"] or statement == "os.close(3)"
     assert json.loads((await bench.call()).payload) == "well"
 
@@ -225,7 +227,7 @@ def f(event, context):
 """
     bench = await make(source)
     forged = await bench.call(1)
-    assert forged.error_type == "Runtime.ExitError"
+    assert forged.run.error_type == "Runtime.ExitError"
     assert json.loads((await bench.call()).payload) == "well"
 
 
@@ -233,8 +235,8 @@ async def test_who_prints_too_fast_waits_and_the_node_does_not(make: Make) -> No
     """Nine mebibytes, of which the first is a burst and the others take a quarter of a second."""
     bench = await make("def f(event, context):\n    for _ in range(144): print('x' * 65535)\n")
     outcome = await bench.call()
-    assert outcome.error_type is None
-    assert outcome.duration_ms > 200
+    assert outcome.run.error_type is None
+    assert outcome.run.duration_ms > 200
     assert len([line for line in bench.log if line.startswith("x")]) == 144
 
 
@@ -242,4 +244,4 @@ async def test_what_prints_without_end_holds_up_no_answer(make: Make) -> None:
     bench = await make("import subprocess\ndef f(event, context):\n    subprocess.Popen(['yes'])\n")
     async with asyncio.timeout(30):
         for _ in range(3):
-            assert (await bench.call()).error_type is None
+            assert (await bench.call()).run.error_type is None

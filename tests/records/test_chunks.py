@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambent.model.invocation import Run
 from lambent.records import chunks
 from lambent.records.chunks import Chunk, Line, Position
+from lambent.records.report import quiet_run
 
 TIMES = st.integers(min_value=0, max_value=50)
 
@@ -96,3 +98,25 @@ def test_one_larger_line_is_a_chunk_of_its_own() -> None:
 def test_a_lone_surrogate_is_replaced() -> None:
     (event,) = chunk(1, [(1, "bad \ud800 text")]).events()
     assert event.message == "bad ? text"
+
+
+RUN = Run("id-1", "7", 1.5, 2.5, 3.25, 4, 128, 40, 110.5, "error", "ValueError")
+
+
+def test_a_quiet_run_reads_as_its_lines() -> None:
+    body = chunks.encode([(1, "before"), RUN, (3000, "after \udcff")])
+    events = Chunk(1, "stream", 1, 3000, 7, body).events()
+    assert [(event.timestamp, event.message) for event in events] == [
+        (1, "before"),
+        *quiet_run(RUN),
+        (3000, "after ?"),
+    ]
+
+
+def test_a_run_is_as_long_as_it_took() -> None:
+    late = RUN._replace(
+        started_at=0.5 + chunks.CHUNK_SPAN_MS / 1000, ended_at=1.5 + chunks.CHUNK_SPAN_MS / 1000
+    )
+    assert list(chunks.split([late, RUN])) == [[RUN, late]]
+    longer = late._replace(ended_at=late.ended_at + 1)
+    assert list(chunks.split([longer, RUN])) == [[RUN], [longer]]

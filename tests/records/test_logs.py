@@ -5,7 +5,8 @@ import time
 import pytest
 
 from lambent.model.errors import Conflict, NotFound
-from lambent.records import pages, pattern
+from lambent.model.invocation import Run
+from lambent.records import pages, pattern, report
 from lambent.records.chunks import CHUNK_SPAN_MS, GroupKey, LogEvent, StreamKey
 from lambent.records.pages import Window
 from lambent.records.records import Records
@@ -229,3 +230,14 @@ async def test_the_oldest_events_go_when_there_are_too_many_bytes(records: Recor
     assert not await records._database.write(lambda tx: prune(tx, Retention(log_bytes=20_000)))
     left = await records.logs.search(GROUP, Window())
     assert [e.stream for e in left.events] == [f"stream-{n:03d}" for n in range(500, 600)]
+
+
+@pytest.mark.parametrize("took_s", [1.0, 900.0])
+async def test_a_run_that_printed_nothing_is_three_lines(records: Records, took_s: float) -> None:
+    now = int(time.time())
+    run = Run("id-1", "7", now - took_s, float(now), took_s * 1000, 4, 128, 40)
+    records.logs.write(*GROUP, "s", run)
+    events = await records.logs.head(StreamKey(GROUP, "s"), Window())
+    assert [(event.timestamp, event.message) for event in events] == report.quiet_run(run)
+    (stream,) = await records.logs.streams(GROUP)
+    assert (stream.first_at, stream.last_at) == (int((now - took_s) * 1000), now * 1000)

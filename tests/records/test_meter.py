@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from lambent.model.function import Code, Version
+from lambent.model.invocation import TIMED_OUT, Invocation, Outcome, Run
+from lambent.model.names import FunctionKey, Target
 from lambent.records import retention
 from lambent.records.meter import HOUR_S, MeterRow, Query
 from lambent.records.records import Records
@@ -184,3 +187,23 @@ async def test_rows_after_all_are_gone_are_summed_once(records: Records) -> None
         await records._database.write(lambda tx: prune(tx, gone))
     (total,) = await records.meter.totals(ALL)
     assert total.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("error_type", "status"), [(None, "success"), ("ValueError", "error"), (TIMED_OUT, "timeout")]
+)
+async def test_a_run_becomes_a_row(records: Records, error_type: str | None, status: str) -> None:
+    version = Version(
+        key=FunctionKey(ACCOUNT, "us-east-1", "f"),
+        code=Code("d", 1, "s"),
+        runtime="python3.11",
+        handler="h.f",
+        role="arn:aws:iam::000000000000:role/r",
+        tmp_mb=1024,
+    )
+    call = Invocation("id-7", Target(version.key), b"{}", source="s3", attempt=2, tenant="t")
+    run = Run("id-7", "$LATEST", 1007.0, 1008.0, 1.5, 2, 128, 40, 110.25, error_type=error_type)
+    records.meter.settle(version, call, Outcome(b"", "$LATEST", run=run))
+    assert await records.meter.rows(ALL) == [
+        row(7, source="s3", attempt=2, tenant="t", status=status, tmp_mb=1024, init_ms=110.25)
+    ]

@@ -1,16 +1,24 @@
 """The platform's log lines, against lines that AWS wrote."""
 
 import signal
+from typing import Any
 
 import pytest
 
+from lambent.model.invocation import Run
 from lambent.records import report
 
 ID = "8f507cfc-d7f6-4c1c-94ad-38ba7d5b2d01"
 
 
+def took(request_id: str = ID, **fields: Any) -> Run:
+    """A run of so much and such."""
+    usual = Run(request_id, "$LATEST", 0.0, 0.0, 1.0, 1, 128, 40)
+    return usual._replace(**fields)
+
+
 def test_report_of_a_warm_run_ends_with_a_tab() -> None:
-    line = report.report(ID, duration_ms=3.014, billed_ms=4, memory_mb=128, memory_peak_mb=36)
+    line = report.report(took(ID, duration_ms=3.014, billed_ms=4, memory_mb=128, memory_peak_mb=36))
     assert line == (
         f"REPORT RequestId: {ID}\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\t"
         "Max Memory Used: 36 MB\t\n"
@@ -18,18 +26,22 @@ def test_report_of_a_warm_run_ends_with_a_tab() -> None:
 
 
 def test_report_of_a_cold_start_shows_the_init() -> None:
-    line = report.report(ID, duration_ms=3.01, billed_ms=114, memory_mb=128, memory_peak_mb=36, init_ms=110.1)
+    line = report.report(
+        took(ID, duration_ms=3.01, billed_ms=114, memory_mb=128, memory_peak_mb=36, init_ms=110.1)
+    )
     assert line.endswith("\tMax Memory Used: 36 MB\tInit Duration: 110.10 ms\t\n")
 
 
 def test_report_of_a_timeout() -> None:
     line = report.report(
-        "6960f94b-add0-473c-ab1a-f854a3f92817",
-        duration_ms=3000,
-        billed_ms=3000,
-        memory_mb=128,
-        memory_peak_mb=35,
-        status="timeout",
+        took(
+            "6960f94b-add0-473c-ab1a-f854a3f92817",
+            duration_ms=3000,
+            billed_ms=3000,
+            memory_mb=128,
+            memory_peak_mb=35,
+            status="timeout",
+        )
     )
     assert line == (
         "REPORT RequestId: 6960f94b-add0-473c-ab1a-f854a3f92817\tDuration: 3000.00 ms\t"
@@ -39,13 +51,15 @@ def test_report_of_a_timeout() -> None:
 
 def test_report_of_a_crash_names_the_error() -> None:
     line = report.report(
-        ID,
-        duration_ms=10935.7,
-        billed_ms=10936,
-        memory_mb=1024,
-        memory_peak_mb=1024,
-        status="error",
-        error_type="Runtime.OutOfMemory",
+        took(
+            ID,
+            duration_ms=10935.7,
+            billed_ms=10936,
+            memory_mb=1024,
+            memory_peak_mb=1024,
+            status="error",
+            error_type="Runtime.OutOfMemory",
+        )
     )
     assert line.endswith("\tMax Memory Used: 1024 MB\tStatus: error\tError Type: Runtime.OutOfMemory\n")
 

@@ -11,8 +11,9 @@ from typing import Any
 from lambent.invoke.instance import Instance
 from lambent.invoke.transcript import Events, Transcript
 from lambent.model.function import Code, State, Version
-from lambent.model.invocation import Invocation, Outcome
+from lambent.model.invocation import Invocation, Outcome, Run
 from lambent.model.names import FunctionKey, Target
+from lambent.records.report import quiet_run
 from lambent.runtimes import executables
 from lambent.sandbox.base import Host, SandboxSpec
 
@@ -67,7 +68,7 @@ class Bench:
         outcome = await self.call(event, **more)
         assert outcome.function_error == "Unhandled", outcome
         told = json.loads(outcome.payload)
-        assert told["errorType"] == outcome.error_type
+        assert told["errorType"] == outcome.run.error_type
         return told
 
 
@@ -109,8 +110,9 @@ class Benches:
         sandbox = await self.host.create(SandboxSpec(interpreter=interpreter, code=code, layers=layers))
         log: list[str] = []
 
-        def write(events: Events) -> None:
-            log.extend(message for _, message in events)
+        def write(events: Events | Run) -> None:
+            lines = quiet_run(events) if isinstance(events, Run) else events
+            log.extend(message for _, message in lines)
 
         own = {
             "_HANDLER": handler,

@@ -16,9 +16,9 @@ async def test_answer_log_and_bill_of_a_good_call(make: Make) -> None:
     bench = await make(SERVE + "    print('seen', event, flush=True)\n    respond(headers, {'got': event})\n")
     first, second = await bench.call({"n": 1}), await bench.call({"n": 2})
     assert json.loads(first.payload) == {"got": {"n": 1}}
-    assert first.init_ms is not None
-    assert second.init_ms is None
-    assert second.memory_peak_mb > 0
+    assert first.run.init_ms is not None
+    assert second.run.init_ms is None
+    assert second.run.memory_peak_mb > 0
     assert [line.split(" ")[0] for line in bench.log] == [
         "INIT_START",
         *["START", "seen", "END", "REPORT"] * 2,
@@ -47,7 +47,7 @@ async def test_an_error_is_an_outcome_and_the_process_goes_on(make: Make) -> Non
     )
     pid = await bench.answer()
     failed = await bench.call(1)
-    assert (failed.function_error, failed.error_type) == ("Unhandled", "Odd")
+    assert (failed.function_error, failed.run.error_type) == ("Unhandled", "Odd")
     assert json.loads(failed.payload) == {"errorType": "Odd", "errorMessage": "m"}
     assert await bench.answer() == pid
 
@@ -64,7 +64,7 @@ async def test_the_largest_answer(make: Make) -> None:
     bench = await make(SERVE + "    respond(headers, 'x' * event)\n")
     assert len(await bench.answer(RESPONSE_PAYLOAD_BYTES - 2)) == RESPONSE_PAYLOAD_BYTES - 2
     outcome = await bench.call(RESPONSE_PAYLOAD_BYTES)
-    assert outcome.error_type == "Function.ResponseSizeTooLarge"
+    assert outcome.run.error_type == "Function.ResponseSizeTooLarge"
     assert await bench.answer(1) == "x"
 
 
@@ -117,7 +117,7 @@ async def test_a_timeout_kills_the_process(make: Make) -> None:
 async def test_an_end_without_an_answer(make: Make, end: str, how: str) -> None:
     bench = await make(SERVE + f"    if event: {end}\n    respond(headers, 'fine')\n")
     outcome = await bench.call(1)
-    assert outcome.error_type == "Runtime.ExitError"
+    assert outcome.run.error_type == "Runtime.ExitError"
     assert json.loads(outcome.payload)["errorMessage"].endswith(how)
     assert await bench.answer() == "fine"
 
@@ -141,7 +141,7 @@ async def test_an_init_error_is_the_answer_to_the_first_call(make: Make) -> None
     told = '{"errorType": "Runtime.Odd", "errorMessage": "m"}'
     bench = await make(CLIENT + f"call('POST', 'init/error', {told!r})\ntime.sleep(60)\n")
     outcome = await bench.call()
-    assert (outcome.error_type, outcome.payload) == ("Runtime.Odd", told.encode())
+    assert (outcome.run.error_type, outcome.payload) == ("Runtime.Odd", told.encode())
     assert any(line.startswith("INIT_REPORT") and "Runtime.Odd" in line for line in bench.log)
 
 
@@ -149,13 +149,13 @@ async def test_one_that_ends_at_once(make: Make) -> None:
     bench = await make(CLIENT + "sys.exit(4)")
     for _ in range(2):
         outcome = await bench.call()
-        assert outcome.error_type == "Runtime.ExitError"
+        assert outcome.run.error_type == "Runtime.ExitError"
         assert json.loads(outcome.payload)["errorMessage"].endswith("exit status 4")
 
 
 async def test_one_that_is_no_program(make: Make) -> None:
     outcome = await (await make("no program")).call()
-    assert outcome.error_type == "Runtime.InvalidEntrypoint"
+    assert outcome.run.error_type == "Runtime.InvalidEntrypoint"
     assert "exec format error" in json.loads(outcome.payload)["errorMessage"]
 
 
@@ -164,7 +164,7 @@ async def test_one_that_never_asks(make: Make, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(instance_module, "INIT_TIMEOUT_S", 0.5)
     bench = await make(CLIENT + "time.sleep(60)", timeout_s=1)
     outcome = await bench.call()
-    assert outcome.error_type == "Sandbox.Timedout"
+    assert outcome.run.error_type == "Sandbox.Timedout"
     assert any("INIT_REPORT" in line and "Status: timeout" in line for line in bench.log)
 
 
@@ -205,5 +205,5 @@ async def test_floods_end_the_process_at_the_latest_with_its_time(make: Make, fl
     )
     good = await make(SERVE + "    respond(headers, event)\n")
     outcome = await bad.call(1)
-    assert outcome.error_type in ("Runtime.ExitError", "Sandbox.Timedout"), outcome
+    assert outcome.run.error_type in ("Runtime.ExitError", "Sandbox.Timedout"), outcome
     assert await good.answer({"n": 1}) == {"n": 1}

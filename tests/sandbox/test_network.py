@@ -1,10 +1,8 @@
 """What functions reach over the hub, against stand-ins: from sandboxes' namespaces, without sandboxes."""
 
-import fcntl
 import os
 import re
 import socket
-import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -32,8 +30,8 @@ from tests.sandbox.internet import (
 
 from lambent.sandbox import firewall, forwarding, network, nftables, uplink
 from lambent.sandbox.base import SandboxError
-from lambent.sandbox.links import IFLA_MTU, INTEGER, LINK, RTM_NEWLINK, address, default
-from lambent.sandbox.netlink import Netlink, Request, attribute
+from lambent.sandbox.links import address, default
+from lambent.sandbox.netlink import Netlink
 from lambent.sandbox.network import PLATFORM, Hub
 from lambent.sandbox.nftables import Chain, Table
 from lambent.sandbox.reach import Reach
@@ -324,33 +322,6 @@ def questions_at(listener: socket.socket) -> Iterator[tuple[bytes, tuple[str, in
     with suppress(TimeoutError):
         while True:
             yield listener.recvfrom(100)
-
-
-def test_packets_are_as_long_as_the_way_out_allows(connect: Connect, links: Link) -> None:
-    index = socket.if_nametoindex("eth0")
-    body = LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0) + attribute(IFLA_MTU, INTEGER.pack(1400))
-    with Netlink() as netlink:
-        netlink.ask([Request("shorter packets", RTM_NEWLINK, 0, body)])
-    sandbox = links(connect(), 1)
-    with inside(sandbox, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as asked:
-        answer = fcntl.ioctl(asked, uplink.ASK_MTU, struct.pack("16si12x", b"eth0", 0))
-    assert struct.unpack_from("i", answer, 16) == (1400,)
-
-
-@pytest.mark.parametrize(
-    ("flags", "forwards", "told"), [("0044", False, "accept_ra=2"), ("0044", True, ""), ("0000", False, "")]
-)
-def test_a_machine_that_would_lose_its_ipv6_route_keeps_it(
-    world: Internet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, forwards: bool, told: str
-) -> None:
-    routes = tmp_path / "ipv6_route"
-    lines = [["0" * 32, "00", "0" * 32, "00", "fe80" + "0" * 27 + "1", "0", "0", "0", f"{flags}0003", "eth0"]]
-    lines.append(["0" * 32, "00", "0" * 32, "00", "0" * 32, "ffffffff", "0", "0", "00200200", "lo"])
-    routes.write_text("".join(" ".join(line) + "\n" for line in lines))
-    monkeypatch.setattr(forwarding, "ROUTES6", routes)
-    forwarding.IPV6.turn(forwards)
-    assert told in forwarding.ipv6()
-    assert bool(told) == bool(forwarding.ipv6())
 
 
 def test_without_a_way_out_over_ipv6_functions_have_ipv4_only(links: Link) -> None:

@@ -14,8 +14,9 @@ from tests.security.conftest import Ground
 from lambent.invoke.instance import Instance
 from lambent.invoke.transcript import Events, Transcript
 from lambent.model.function import Code, State, Version
-from lambent.model.invocation import Invocation, Outcome
+from lambent.model.invocation import Invocation, Outcome, Run
 from lambent.model.names import FunctionKey, Target
+from lambent.records.report import quiet_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -62,8 +63,9 @@ async def forge(ground: Ground) -> AsyncIterator[Callable[[str], Awaitable[Outco
     """Invoke an instance whose handler runs the code that it is sent."""
     log: list[str] = []
 
-    def write(events: Events) -> None:
-        log.extend(message for _, message in events)
+    def write(events: Events | Run) -> None:
+        lines = quiet_run(events) if isinstance(events, Run) else events
+        log.extend(message for _, message in lines)
 
     version = Version(
         key=KEY,
@@ -97,8 +99,8 @@ Forge = Callable[[str], Awaitable[Outcome]]
 @pytest.mark.parametrize("what", BROKEN)
 async def test_it_costs_the_process(forge: Forge, what: str) -> None:
     outcome = await forge(BROKEN[what])
-    assert outcome.error_type == "Runtime.ExitError", outcome
-    assert outcome.duration_ms < 5000
+    assert outcome.run.error_type == "Runtime.ExitError", outcome
+    assert outcome.run.duration_ms < 5000
     assert json.loads((await forge("answer = 'well'")).payload) == "well"
 
 
@@ -119,7 +121,7 @@ for _ in range(200):
     control.sendmsg([b""], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
 """
     await forge(code)
-    assert (await forge("answer = 'well'")).error_type in (None, "Runtime.ExitError")
+    assert (await forge("answer = 'well'")).run.error_type in (None, "Runtime.ExitError")
     assert len(os.listdir("/proc/self/fd")) <= before
 
 
@@ -127,8 +129,8 @@ for _ in range(200):
 async def test_the_type_of_an_error_is_a_word(forge: Forge, error_type: str) -> None:
     described = json.dumps({"errorType": error_type, "errorMessage": "m"})
     outcome = await forge(f"control.sendall(frame(13, own, {described.encode()!r})); time.sleep(0.2)")
-    assert outcome.error_type is not None
-    assert len(outcome.error_type) <= 256
-    assert outcome.error_type.isprintable()
-    while (outcome := await forge("answer = 'well'")).error_type:  # what the handler itself said after that
-        assert outcome.error_type == "Runtime.ExitError"
+    assert outcome.run.error_type is not None
+    assert len(outcome.run.error_type) <= 256
+    assert outcome.run.error_type.isprintable()
+    while (outcome := await forge("answer = 'well'")).run.error_type:  # what it said itself
+        assert outcome.run.error_type == "Runtime.ExitError"

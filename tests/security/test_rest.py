@@ -16,8 +16,9 @@ from lambent.invoke.instance import Instance
 from lambent.invoke.pool import FREEZE_S, Pool
 from lambent.invoke.transcript import Events, Transcript
 from lambent.model.function import Code, State, Version
-from lambent.model.invocation import Invocation, Outcome
+from lambent.model.invocation import Invocation, Outcome, Run
 from lambent.model.names import FunctionKey, Target
+from lambent.records.report import quiet_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -71,8 +72,9 @@ async def bench(ground: Ground) -> AsyncIterator[Bench]:
     log: list[str] = []
     code = write_code(ground.data, "restless", RESTLESS)
 
-    def write(events: Events) -> None:
-        log.extend(message for _, message in events)
+    def write(events: Events | Run) -> None:
+        lines = quiet_run(events) if isinstance(events, Run) else events
+        log.extend(message for _, message in lines)
 
     async def make(version: Version, tenant: str | None) -> Instance:
         sandbox = await sandbox_on(ground.launched, code)
@@ -103,7 +105,7 @@ async def test_nothing_goes_on_after_the_timeout(bench: Bench) -> None:
     """The duration is the one that was configured, /tmp is kept, and of the processes nothing is."""
     forever = "open('/tmp/kept', 'w').close(); subprocess.Popen(['sleep', '996'])\nwhile True: pass"
     outcome = await bench.call(forever)
-    assert (outcome.error_type, outcome.duration_ms) == ("Sandbox.Timedout", 1000.0)
+    assert (outcome.run.error_type, outcome.run.duration_ms) == ("Sandbox.Timedout", 1000.0)
     assert await bench.answer("int(os.path.exists('/tmp/kept'))") == 1
     left = (
         "sum(b'996' in open(f'/proc/{p}/cmdline', 'rb').read() for p in os.listdir('/proc') if p.isdigit())"

@@ -264,7 +264,7 @@ async def test_the_next_start_ends_what_a_killed_node_had_begun(store: Sqlite, w
 
 async def test_names_are_listed_in_order_from_any_point(functions: Functions) -> None:
     for name in ("c", "a", "b"):
-        await functions.create(replace(NEW, key=replace(KEY, name=name)))
+        await functions.create(replace(NEW, key=KEY._replace(name=name)))
     assert functions.names(KEY.account, KEY.region) == ["a", "b", "c"]
     assert functions.names(KEY.account, KEY.region, after="a") == ["b", "c"]
     assert functions.names(KEY.account, KEY.region, after="aa") == ["b", "c"]

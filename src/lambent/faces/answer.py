@@ -33,13 +33,15 @@ class BadHeader(Exception):
     """A header that would break the answer apart, or that HTTP cannot say."""
 
 
-def head(response: Response, *, chunked: bool, close: bool) -> bytes:
-    """Status line and headers. Content-Length is added unless the response brings one or is chunked.
+def head(response: Response, request_id: str = "", *, chunked: bool, close: bool) -> bytes:
+    """Status line and headers, with those that every answer has.
 
-    Raises `BadHeader`.
+    Content-Length is added unless the response brings one or is chunked. Raises `BadHeader`.
     """
     status = response.status
     lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", _clock.date()]
+    if request_id:
+        lines.append(f"x-amzn-RequestId: {request_id}\r\n")
     for name, value in response.headers:
         lines.append(f"{name}: {value}\r\n")
     if isinstance(response.body, bytes) and status not in _BODILESS and content_length(response) is None:

@@ -85,12 +85,12 @@ class InvokeFace:
                 return await self._queue(request, target)
             if kind == "DryRun":
                 self._invoker.resolve(target)
-                return Response(204, [("x-amzn-RequestId", request.id)])
+                return Response(204)
             raise _Invalid(_violation(kind, "invocationType", "Event, RequestResponse, DryRun"))
         except PlatformError as error:
-            return refusal(error, request.id)
+            return refusal(error)
         except _Invalid as error:
-            return _answer("ValidationException", 400, {"message": str(error)}, request.id)
+            return _answer("ValidationException", 400, {"message": str(error)})
 
     def _target(self, request: Request, principal: Principal, region: str) -> Target:
         name = request.path[len(PREFIX) : -len(SUFFIX)]
@@ -140,7 +140,6 @@ class InvokeFace:
         )
         answer = [
             JSON,
-            ("x-amzn-RequestId", request.id),
             ("X-Amz-Executed-Version", outcome.version),
             ("X-Amzn-Trace-Id", trace_id),
         ]
@@ -173,7 +172,7 @@ class InvokeFace:
                 accepted_at=time.time(),
             )
         )
-        return Response(202, [("x-amzn-RequestId", request.id)])
+        return Response(202)
 
 
 def new_trace(request_id: str) -> str:
@@ -182,20 +181,20 @@ def new_trace(request_id: str) -> str:
     return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[16:32]};Sampled=0"
 
 
-def refusal(error: PlatformError, request_id: str) -> Response:
+def refusal(error: PlatformError) -> Response:
     """The platform's error in Lambda's form."""
     code, status, key = _ERRORS.get(type(error), _UNAVAILABLE)
     body = {"Type": "Server" if status >= 500 else "User", key: error.message}
     if isinstance(error, Throttled):
         body = {"Reason": error.reason, **body}
-    answer = _answer(code, status, body, request_id)
+    answer = _answer(code, status, body)
     if isinstance(error, Throttled):
         answer.headers.append(("Retry-After", str(error.retry_after_s)))
     return answer
 
 
-def _answer(code: str, status: int, body: Mapping[str, str], request_id: str) -> Response:
-    headers = [JSON, ("x-amzn-RequestId", request_id), ("x-amzn-ErrorType", code)]
+def _answer(code: str, status: int, body: Mapping[str, str]) -> Response:
+    headers = [JSON, ("x-amzn-ErrorType", code)]
     return Response(status, headers, orjson.dumps(body))
 
 

@@ -22,7 +22,7 @@ from lambent.faces.exchange import (
     lower_name,
     split_target,
 )
-from lambent.faces.http import BodyTooLarge, Disconnected, Handler, Request, Response, new_id
+from lambent.faces.http import BodyTooLarge, Disconnected, Handler, Request, Response, WholeBody, new_id
 from lambent.faces.outlet import Outlet
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ class Phase(enum.Enum):
     DEAF = enum.auto()  # whatever comes is dropped
 
 
+EMPTY = WholeBody(b"")  # until a short body is there
 # Looked up on every request, and an attribute of an enumeration is slow to look up.
 _IDLE, _HEAD, _BODY, _DEAF = Phase
 
@@ -113,8 +114,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """A client may close its half and still wait for answers."""
-        if self._incoming is not None:
-            self._incoming.body.lose()
+        self._lose_incoming()
         busy = self._task is not None
         self._phase = _DEAF
         self._close_after_all()
@@ -126,8 +126,7 @@ class Connection(asyncio.Protocol):
         self._phase = _DEAF
         self._queue.clear()
         self.read_deadline = inf
-        if self._incoming is not None:
-            self._incoming.body.lose()
+        self._lose_incoming()
         if self._task is None:
             self._server.left(self)
 
@@ -161,37 +160,45 @@ class Connection(asyncio.Protocol):
             raise head_too_large()
         length = body_length(headers)
         path, query = split_target(self._url)
-        body = IncomingBody(self, length)
+        expects = "expect" in headers and length != 0 and headers["expect"].lower() == "100-continue"
+        # A short body is waited for, unless the client itself waits to be asked for it.
+        short = length is not None and length <= self._limits.whole_body_bytes and not expects
+        body = None if short else IncomingBody(self, length)
         method = METHODS.get(parser.get_method())
         if method is None:
             raise BadRequest(501, "the method is not known")
-        request = Request(method, path, query, headers, body, self._peer, new_id())
+        request = Request(method, path, query, headers, body or EMPTY, self._peer, new_id())
         exchange = self._incoming = Exchange(request, body)
         exchange.close = not parser.should_keep_alive()
         exchange.chunks = parser.get_http_version() != "1.0"
         if "host" not in headers and exchange.chunks:
             raise BadRequest(400, "the Host header is missing")
-        if "expect" in headers:
-            exchange.expects = headers["expect"].lower() == "100-continue" and length != 0
+        exchange.expects = expects
         self._phase = _BODY
         self.read_deadline = self._loop.time() + self._limits.body_idle_s
-        # A short body is waited for, unless the client itself waits to be asked for it.
-        if length is None or length > self._limits.whole_body_bytes or exchange.expects:
+        if not short:
             self._dispatch(exchange)
 
     def on_body(self, data: bytes) -> None:
         exchange = self._incoming
-        if exchange is not None and not exchange.answered:
+        if exchange is None or exchange.answered:
+            return
+        if exchange.body is None:
+            exchange.whole += data
+        else:
             exchange.body.feed(data)
 
     def on_message_complete(self) -> None:
         exchange, self._incoming = self._incoming, None
         self._phase = _IDLE
         self.read_deadline = inf if self._task or self._queue else self._loop.time() + self._limits.idle_s
-        if exchange is not None:
+        if exchange is None:
+            return
+        if exchange.body is None:
+            exchange.request.body = WholeBody(exchange.whole)
+            self._dispatch(exchange)
+        else:
             exchange.body.finish()
-            if not exchange.dispatched:
-                self._dispatch(exchange)
 
     # The body's side.
 
@@ -210,9 +217,8 @@ class Connection(asyncio.Protocol):
         transport = self._outlet.transport
         if transport is None:
             return
-        full = len(self._queue) > 1 or (
-            self._incoming is not None and self._incoming.body.size > self._limits.buffered_bytes
-        )
+        body = self._incoming.body if self._incoming is not None else None
+        full = len(self._queue) > 1 or (body is not None and body.size > self._limits.buffered_bytes)
         if full == self._paused:
             return
         self._paused = full
@@ -239,13 +245,18 @@ class Connection(asyncio.Protocol):
         self.read_deadline = inf
         if exchange is not None:
             exchange.close = True
-            exchange.body.lose()
+            if exchange.body is not None:
+                exchange.body.lose()
         if exchange is None or not exchange.dispatched:
             body = IncomingBody(self, None)
             body.lose()
             exchange = Exchange(Request("", "", "", {}, body), body)
             exchange.refusal, exchange.close = response, True
             self._dispatch(exchange)
+
+    def _lose_incoming(self) -> None:
+        if self._incoming is not None and self._incoming.body is not None:
+            self._incoming.body.lose()
 
     def _close_after_all(self) -> None:
         self._phase = _DEAF
@@ -266,22 +277,24 @@ class Connection(asyncio.Protocol):
                 self.read_deadline = self._loop.time() + self._limits.idle_s
 
     async def _answer(self, exchange: Exchange) -> None:
-        response = exchange.refusal or await self._handle(exchange)
-        self._settle_body(exchange)
+        response = exchange.refusal or await self._handle(exchange.request)
+        if not exchange.is_read:
+            self._settle_body(exchange)
         close = exchange.close or (self._shutting and not self._queue)
-        head_only = exchange.request.method == "HEAD"
         try:
-            close = await self._outlet.send(
-                response, head_only=head_only, chunks=exchange.chunks, close=close
-            )
+            if isinstance(response.body, bytes):
+                self._outlet.send(response, exchange.request, close=close)
+            else:
+                close = await self._outlet.stream(
+                    response, exchange.request, chunks=exchange.chunks, close=close
+                )
         except Exception:
             log.exception("%s: could not send the answer", exchange.request.id)
             self.abort()
         if close:
             self._end(exchange)
 
-    async def _handle(self, exchange: Exchange) -> Response:
-        request = exchange.request
+    async def _handle(self, request: Request) -> Response:
         try:
             return await self._server.handler(request)
         except BodyTooLarge:
@@ -295,9 +308,8 @@ class Connection(asyncio.Protocol):
     def _settle_body(self, exchange: Exchange) -> None:
         """What is left of a body that the handler did not want is drained when that is cheap."""
         body = exchange.body
+        assert body is not None
         exchange.answered = True
-        if body.complete:
-            return
         body.discard()
         if exchange.expects or body.length is None or body.length > self._limits.drained_bytes:
             exchange.close = True
@@ -313,7 +325,7 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         self.read_deadline = self._loop.time() + self._limits.linger_s
-        if exchange.body.complete or not transport.can_write_eof():
+        if exchange.is_read or not transport.can_write_eof():
             self._outlet.close()
         else:
             # Closing with unread bytes would reset the connection and take the answer with it.

@@ -38,17 +38,33 @@ class BadRequest(Exception):
 class Exchange:
     """A request and what must be known to answer it."""
 
-    __slots__ = ("answered", "body", "chunks", "close", "dispatched", "expects", "refusal", "request")
+    __slots__ = (
+        "answered",
+        "body",
+        "chunks",
+        "close",
+        "dispatched",
+        "expects",
+        "refusal",
+        "request",
+        "whole",
+    )
 
-    def __init__(self, request: Request, body: IncomingBody) -> None:
+    def __init__(self, request: Request, body: IncomingBody | None) -> None:
         self.request = request
-        self.body = body
+        self.body = body  # None for a short one, which is gathered in `whole` before anybody sees it
+        self.whole = b""
         self.refusal: Response | None = None
         self.close = False
         self.expects = False  # the client waits for 100 Continue
         self.chunks = True  # the client understands a chunked answer
         self.dispatched = False
         self.answered = False
+
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing of the request is still to come."""
+        return self.body is None or self.body.complete
 
 
 def head_too_large() -> BadRequest:

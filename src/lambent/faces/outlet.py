@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable
 from math import inf
 
 from lambent.faces import answer
-from lambent.faces.http import Response
+from lambent.faces.http import Request, Response
 
 SMALL_BYTES = 64 * 1024  # copying this much costs less than a second buffer to write
 
@@ -57,39 +57,42 @@ class Outlet:
         if self.transport is not None:
             self.transport.write(data)
 
-    async def send(self, response: Response, *, head_only: bool, chunks: bool, close: bool) -> bool:
-        """Send an answer. Returns whether the connection must end for the client to see the answer's end.
-
-        `head_only` is for HEAD, `chunks` says that the client understands chunked encoding.
-        """
-        body = response.body
-        bodiless = head_only or answer.is_bodiless(response.status)
-        if not isinstance(body, bytes):
-            try:
-                return await self._stream(response, body, bodiless, chunks, close)
-            finally:
-                if (end := getattr(body, "aclose", None)) is not None:
-                    await end()
-        transport = self.transport
+    def send(self, response: Response, request: Request, *, close: bool) -> None:
+        """Send an answer that is all there."""
+        body, transport = response.body, self.transport
         if transport is None:
-            return close
-        head = answer.head(response, chunked=False, close=close)
-        if bodiless or not body:
+            return
+        assert isinstance(body, bytes)
+        head = answer.head(response, request.id, chunked=False, close=close)
+        if not body or _is_bodiless(response, request):
             transport.write(head)
         elif len(body) <= SMALL_BYTES:
             transport.write(head + body)
         else:
             transport.writelines([head, body])
-        return close
+
+    async def stream(self, response: Response, request: Request, *, chunks: bool, close: bool) -> bool:
+        """Send an answer as it comes. Returns whether the connection must end for the client to see its end.
+
+        `chunks` says that the client understands chunked encoding.
+        """
+        body = response.body
+        assert not isinstance(body, bytes)
+        try:
+            return await self._stream(response, body, request, chunks, close)
+        finally:
+            if (end := getattr(body, "aclose", None)) is not None:
+                await end()
 
     async def _stream(
-        self, response: Response, body: AsyncIterable[bytes], bodiless: bool, chunks: bool, close: bool
+        self, response: Response, body: AsyncIterable[bytes], request: Request, chunks: bool, close: bool
     ) -> bool:
         length = answer.content_length(response)
+        bodiless = _is_bodiless(response, request)
         chunked = length is None and chunks and not bodiless
         # HTTP/1.0 knows the end of such a body by the end of the connection.
         close = close or (length is None and not chunked and not bodiless)
-        self.write(answer.head(response, chunked=chunked, close=close))
+        self.write(answer.head(response, request.id, chunked=chunked, close=close))
         if bodiless:
             return close
         sent = 0
@@ -110,3 +113,7 @@ class Outlet:
     def _watch(self, now: float) -> None:
         self._deadline = now + self._stall_s
         self._unsent = self.transport.get_write_buffer_size() if self.transport is not None else 0
+
+
+def _is_bodiless(response: Response, request: Request) -> bool:
+    return request.method == "HEAD" or answer.is_bodiless(response.status)

@@ -71,12 +71,6 @@ class Router:
         self._public[prefix] = handler
 
     async def __call__(self, request: Request) -> Response:
-        response = await self._route(request)
-        if not any(name.lower() == "x-amzn-requestid" for name, _ in response.headers):
-            response.headers.append(("x-amzn-RequestId", request.id))
-        return response
-
-    async def _route(self, request: Request) -> Response:
         if request.path == HEALTH:
             return await self._answer_reserved(request, ANONYMOUS)
         for prefix, handler in self._public.items():

@@ -54,8 +54,9 @@ class Verifier:
         For every service but S3 the body is read, because it is signed, and stays readable; the path
         becomes the normal one, which is what was signed.
         """
-        header = request.headers.get("authorization")
-        query = request.query
+        header, query = request.headers.get("authorization"), request.query
+        if not query and header is not None and header.startswith("AWS"):
+            return await self._verify_header(request, header)
         presigned = "X-Amz-Signature=" in query
         old = not presigned and "Signature=" in query and "AWSAccessKeyId=" in query
         if header is not None and header.startswith("AWS"):

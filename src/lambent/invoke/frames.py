@@ -4,7 +4,7 @@ The other end is `runtimes/python/bootstrap.py`, in a process that may be hostil
 before anything is buffered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from struct import Struct
 from typing import Any, NamedTuple
@@ -57,16 +57,29 @@ class Decoder:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
+    def feed(self, data: bytes | memoryview) -> Iterable[Frame]:
         """The frames that are complete with `data`. Raises `BadFrame` for lengths over the limits."""
+        if not self._buffer and len(data) >= HEADER.size:
+            kind, meta, end = _measure(data)
+            if len(data) == end:  # nearly always: it is not copied to and fro
+                meta_end = HEADER.size + meta
+                return (Frame(kind, bytes(data[HEADER.size : meta_end]), bytes(data[meta_end:end])),)
+        return self._cut(data)
+
+    def _cut(self, data: bytes | memoryview) -> Iterator[Frame]:
         self._buffer += data
         while len(self._buffer) >= HEADER.size:
-            kind, meta, payload = HEADER.unpack_from(self._buffer)
-            if meta > META_BYTES or payload > PAYLOAD_BYTES:
-                raise BadFrame(f"a frame of {meta} + {payload} bytes is over the limit")
-            end = HEADER.size + meta + payload
+            kind, meta, end = _measure(self._buffer)
             if len(self._buffer) < end:
                 return
             body = bytes(memoryview(self._buffer)[HEADER.size : end])
             del self._buffer[:end]
             yield Frame(kind, body[:meta], body[meta:])
+
+
+def _measure(data: bytes | bytearray | memoryview) -> tuple[int, int, int]:
+    """Kind, length of the meta object, and length of the whole frame that begins here. Raises `BadFrame`."""
+    kind, meta, payload = HEADER.unpack_from(data)
+    if meta > META_BYTES or payload > PAYLOAD_BYTES:
+        raise BadFrame(f"a frame of {meta} + {payload} bytes is over the limit")
+    return kind, meta, HEADER.size + meta + payload

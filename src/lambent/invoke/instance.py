@@ -13,14 +13,14 @@ from lambent.invoke.transcript import Transcript
 from lambent.model.errors import InvalidContent
 from lambent.model.function import Version
 from lambent.model.interpreter import Interpreter
-from lambent.model.invocation import Invocation, Outcome
+from lambent.model.invocation import TIMED_OUT, Invocation, Outcome, Run
 from lambent.model.limits import INIT_TIMEOUT_S
 from lambent.records import report
 from lambent.sandbox.base import Exit, Process, Sandbox
 
 UNHANDLED = "Unhandled"
-TIMED_OUT = "Sandbox.Timedout"
 ERROR_TYPE_CHARACTERS = 256
+_ANSWER = int(Kind.ANSWER)  # an attribute of an enumeration is slow to look up
 NOT_JSON = "Could not parse request body into json: Could not parse payload into json: "
 
 
@@ -77,10 +77,10 @@ class Instance:
         if self.frozen:
             self.thaw()
         version = self.version
-        self._transcript.begin(report.start(invocation.request_id, version.version))
         started_at = time.time()
+        self._transcript.begin(invocation, version.version, started_at)
         began = time.perf_counter()
-        reply = self._failure or await self._serve(invocation, version.timeout_s)
+        reply = self._failure or await self._serve(invocation)
         duration_ms = (time.perf_counter() - began) * 1000
         if reply.status == "timeout":
             duration_ms = version.timeout_s * 1000.0
@@ -102,7 +102,7 @@ class Instance:
         if self._connection is not None and self._connection.alive:
             await self._connection.end()
         await self._drop_process()
-        self._transcript.end()
+        self._transcript.close()
         self._transcript.flush()
         await self._sandbox.destroy()
 
@@ -124,19 +124,21 @@ class Instance:
             return Connection(process, self._transcript.feed)
         return RuntimeConnection(process, self._transcript.feed, self._environment)
 
-    async def _serve(self, invocation: Invocation, timeout_s: float) -> Reply:
+    async def _serve(self, invocation: Invocation) -> Reply:
         """One question to the process, after a new init where the last process is gone."""
-        deadline = time.monotonic() + timeout_s
-        if self._connection is not None and not self._connection.alive:
+        timeout_s: float = self.version.timeout_s
+        connection = self._connection
+        if connection is None or not connection.alive:
+            began = time.monotonic()
             await self._drop_process()
-        if self._connection is None:
             failed = await self._init(timeout_s)
             if failed is not None:
                 return failed if failed.status != "timeout" else self._timed_out(invocation)
-        connection = self._connection
-        assert connection is not None
-        connection.send(encode(Kind.INVOKE, self._meta(invocation, deadline), invocation.payload))
-        answer = await connection.receive(deadline - time.monotonic())
+            timeout_s -= time.monotonic() - began
+            connection = self._connection
+            assert connection is not None
+        connection.send(encode(Kind.INVOKE, self._meta(invocation, timeout_s), invocation.payload))
+        answer = await connection.receive(timeout_s)
         connection.drain_output()
         if isinstance(answer, Frame):
             reply = self._reply_of(invocation, answer)
@@ -146,11 +148,11 @@ class Instance:
             await self._drop_process()
         return reply
 
-    def _meta(self, invocation: Invocation, deadline: float) -> bytes:
+    def _meta(self, invocation: Invocation, timeout_s: float) -> bytes:
         return orjson.dumps(
             {
                 "id": invocation.request_id,
-                "deadline_ms": int((time.time() + deadline - time.monotonic()) * 1000),
+                "deadline_ms": int((time.time() + timeout_s) * 1000),
                 "arn": invocation.target.arn,
                 "client_context": invocation.client_context,
                 "tenant": invocation.tenant,
@@ -159,6 +161,8 @@ class Instance:
         )
 
     def _reply_of(self, invocation: Invocation, frame: Frame) -> Reply:
+        if frame.kind == _ANSWER and frame.meta == b'{"id":"%b"}' % invocation.request_id.encode():
+            return Reply(frame.payload)  # nearly always: its meta need not be parsed
         try:
             meta = frame.meta_object()
         except BadFrame:
@@ -184,36 +188,22 @@ class Instance:
     ) -> Outcome:
         init_ms, self._init_ms = self._init_ms, None
         billed_ms = report.billed_ms(duration_ms, init_ms)
-        connection = self._connection
-        peak_mb = min(connection.memory_peak_mb(), self.version.memory_mb) if connection else 0
-        self._transcript.end()
-        self._transcript.add(
-            *reply.lines,
-            report.end(invocation.request_id),
-            report.report(
-                invocation.request_id,
-                duration_ms=duration_ms,
-                billed_ms=billed_ms,
-                memory_mb=self.version.memory_mb,
-                memory_peak_mb=peak_mb,
-                init_ms=init_ms,
-                status=reply.status,
-                error_type=reply.error_type,
-            ),
+        connection, memory_mb = self._connection, self.version.memory_mb
+        run = Run(
+            invocation.request_id,
+            self.version.version,
+            started_at,
+            time.time(),
+            duration_ms,
+            billed_ms,
+            memory_mb,
+            min(connection.memory_peak_mb(), memory_mb) if connection else 0,
+            init_ms,
+            reply.status,
+            reply.error_type,
         )
-        self._transcript.flush()
-        return Outcome(
-            payload=reply.payload,
-            function_error=UNHANDLED if reply.error_type else None,
-            error_type=reply.error_type,
-            version=self.version.version,
-            log_tail=self._transcript.tail() if invocation.wants_tail else b"",
-            started_at=started_at,
-            duration_ms=duration_ms,
-            billed_ms=billed_ms,
-            init_ms=init_ms,
-            memory_peak_mb=peak_mb,
-        )
+        tail = self._transcript.end(run, reply.lines)
+        return Outcome(reply.payload, run.version, UNHANDLED if reply.error_type else None, tail, run)
 
     async def _drop_process(self) -> None:
         if self._connection is not None:

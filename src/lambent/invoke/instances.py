@@ -4,6 +4,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from lambent.invoke.transcript import Events, Transcript
 from lambent.model.function import Code, Version
 from lambent.model.identity import Credential
 from lambent.model.interpreter import Interpreter
+from lambent.model.invocation import Run
 from lambent.records.report import stream_name
 from lambent.sandbox.base import Host, SandboxSpec
 from lambent.store.bundle import Bundle
@@ -37,7 +39,7 @@ class Instances:
     interpreter: Callable[[str], Interpreter]
     issue: Callable[[str, str, str, float], Credential]
     surroundings: Callable[[Version, Credential], Surroundings]
-    write_log: Callable[[str, str, str, str, Events], None]  # account, region, group, stream, events
+    write_log: Callable[[str, str, str, str, Events | Run], None]  # account, region, group, stream, events
     strict: bool = False  # accounts share no zygote
 
     async def make(self, version: Version, tenant: str | None) -> Instance:
@@ -70,6 +72,6 @@ class Instances:
             raise
         return instance
 
-    def _log_of(self, version: Version, stream: str) -> Callable[[Events], None]:
-        key, group = version.key, version.log_group
-        return lambda events: self.write_log(key.account, key.region, group, stream, events)
+    def _log_of(self, version: Version, stream: str) -> Callable[[Events | Run], None]:
+        key = version.key
+        return partial(self.write_log, key.account, key.region, version.log_group, stream)

@@ -5,9 +5,9 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 from lambent.invoke.instance import Instance
+from lambent.invoke.line import Line, Place
 from lambent.model.errors import Throttled, Unavailable
 from lambent.model.function import Version
 from lambent.model.names import FunctionKey
@@ -23,48 +23,6 @@ FEW = 2  # times the starting limit: as many instances serve a queue before it i
 GROWTH_S = 3.0  # a queue that moves gets another instance so often; one that stood so long, as many as wait
 
 Make = Callable[[Version, str | None], Awaitable[Instance]]
-_Shelf = tuple[FunctionKey, str, str, str, str | None]  # what an instance may serve
-
-
-@dataclass(slots=True)
-class _Line:
-    """The instances of one version and tenant, and who waits for one."""
-
-    version: Version
-    tenant: str | None
-    idle: list[tuple[float, Instance]] = field(default_factory=list)  # the last used comes last
-    urgent: "deque[asyncio.Future[Instance]]" = field(default_factory=deque)  # a caller waits on the wire
-    patient: "deque[asyncio.Future[Instance]]" = field(default_factory=deque)  # it came from the queue
-    starting: int = 0
-    busy: int = 0
-    retired: bool = False
-    moved_at: float = 0.0  # when a call last ended, or somebody began to wait
-    grown_at: float = 0.0  # when the queue was last given one more instance
-
-    @property
-    def waiting(self) -> int:
-        return len(self.urgent) + len(self.patient)
-
-    def freeze(self, limit: float) -> bool:
-        """Freeze what has been idle since `limit`; False when there are others, for later."""
-        all_of_them = True
-        for since, instance in reversed(self.idle):
-            if instance.frozen:  # and so are all that were used before it
-                break
-            if since <= limit:
-                instance.freeze()
-            else:
-                all_of_them = False
-        return all_of_them
-
-    def next_place(self) -> "asyncio.Future[Instance] | None":
-        """Whoever is next to be served; those who gave up are passed over."""
-        for places in (self.urgent, self.patient):
-            while places:
-                place = places.popleft()
-                if not place.done():
-                    return place
-        return None
 
 
 class Pool:
@@ -81,15 +39,15 @@ class Pool:
         self._limit = limit
         self._starting_limit = starting_limit
         self._idle_s = idle_s
-        self._lines: dict[_Shelf, _Line] = {}
-        self._turn: deque[_Shelf] = deque()  # versions that wait for a start, in turn
+        self._lines: dict[str, Line] = {}
+        self._turn: deque[Line] = deque()  # those that wait for a start, in turn
         self._starting = 0
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._reaper: asyncio.Task[None] | None = None
         self._closed = False
         self._look_again: asyncio.TimerHandle | None = None
-        self._awake: set[_Shelf] = set()  # with instances that are idle and not frozen
+        self._awake: set[Line] = set()  # with instances that are idle and not frozen
         self._look_at_idle: asyncio.TimerHandle | None = None
 
     def instance(self, version: Version, tenant: str | None = None, *, urgent: bool = True) -> "Lease":
@@ -97,24 +55,34 @@ class Pool:
 
         Entering raises `Throttled` or `Unavailable`.
         """
-        return Lease(self, version, tenant, urgent)
-
-    async def take(self, version: Version, tenant: str | None, urgent: bool) -> tuple[_Shelf, Instance]:
-        """Lend an instance; `give_back` must follow. Raises `Throttled`, `Unavailable`."""
-        shelf = (version.key, version.version, version.last_modified, version.code.digest, tenant)
-        line = self._lines.get(shelf)
+        key = version.identity if tenant is None else f"{version.identity} {tenant}"
+        line = self._lines.get(key)
         if line is None:
-            line = self._lines[shelf] = _Line(version, tenant)
-        if not line.idle:
-            return shelf, await self._wait(shelf, line, urgent)
-        line.busy += 1
-        return shelf, line.idle.pop()[1]
+            line = self._lines[key] = Line(key, version, tenant)
+        return Lease(self, line, urgent)
 
-    def give_back(self, shelf: _Shelf, instance: Instance) -> None:
-        line = self._lines[shelf]
+    async def wait(self, line: Line, urgent: bool) -> Instance:
+        """The instance that is free next, or that is made for it. Raises `Throttled`, `Unavailable`."""
+        if self._closed:
+            raise Unavailable("The node is stopping.")
+        if line.waiting >= WAITING:
+            raise Throttled("FunctionInvocationRateLimitExceeded")
+        if not line.waiting:
+            line.moved_at = time.monotonic()
+        place: Place = asyncio.get_running_loop().create_future()
+        (line.urgent if urgent else line.patient).append(place)
+        self._turn.append(line)
+        self._start_more()
+        return await place
+
+    def give_back(self, line: Line, instance: Instance) -> None:
+        """What `wait` gave, or what was taken off the line's end, is free again."""
+        now = line.moved_at = time.monotonic()
         line.busy -= 1
-        line.moved_at = time.monotonic()
-        self._give_back(shelf, line, instance)
+        if line.waiting or line.retired or self._closed or now - instance.made_at > MAX_AGE_S:
+            self._place(line, instance)
+        else:
+            self._rest(line, instance, now)
 
     def start(self) -> None:
         self._reaper = asyncio.create_task(self._reap())
@@ -128,17 +96,17 @@ class Pool:
             self._look_again.cancel()
         if self._look_at_idle is not None:
             self._look_at_idle.cancel()
-        for shelf, line in list(self._lines.items()):
+        for line in list(self._lines.values()):
             while place := line.next_place():
                 place.set_exception(Unavailable("The node is stopping."))
-            self._retire(shelf)
+            self._retire(line)
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     def retire(self, key: FunctionKey) -> None:
         """The function changed: what is idle goes now, what is busy when it comes back."""
-        for shelf in [shelf for shelf in self._lines if shelf[0] == key]:
-            self._retire(shelf)
+        for line in [line for line in self._lines.values() if line.version.key == key]:
+            self._retire(line)
 
     def census(self) -> dict[str, int]:
         """How many instances are idle, busy and starting."""
@@ -146,30 +114,16 @@ class Pool:
         busy, idle = sum(line.busy for line in lines), sum(len(line.idle) for line in lines)
         return {"idle": idle, "busy": busy, "starting": self._starting}
 
-    async def _wait(self, shelf: _Shelf, line: _Line, urgent: bool) -> Instance:
-        if self._closed:
-            raise Unavailable("The node is stopping.")
-        if line.waiting >= WAITING:
-            raise Throttled("FunctionInvocationRateLimitExceeded")
-        if not line.waiting:
-            line.moved_at = time.monotonic()
-        place: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
-        (line.urgent if urgent else line.patient).append(place)
-        self._turn.append(shelf)
-        self._start_more()
-        return await place
-
     def _start_more(self) -> None:
         """Give free starts to the versions that wait, each in its turn."""
         for _ in range(len(self._turn)):
             if self._starting >= self._starting_limit:
                 return
-            shelf = self._turn.popleft()
-            line = self._lines.get(shelf)
-            if line is None or line.waiting <= line.starting:
+            line = self._turn.popleft()
+            if line.waiting <= line.starting:
                 continue
             if not self._may_grow(line):
-                self._turn.append(shelf)
+                self._turn.append(line)
                 self._look_later()
                 continue
             if self._count >= self._limit and not self._evict():
@@ -178,9 +132,9 @@ class Pool:
             self._starting += 1
             self._count += 1
             line.starting += 1
-            self._spawn(self._start(shelf, line))
+            self._spawn(self._start(line))
 
-    def _may_grow(self, line: _Line) -> bool:
+    def _may_grow(self, line: Line) -> bool:
         """Whether who waits in the line shall have one more instance, or can wait for those there are."""
         if line.urgent or line.busy + line.starting < FEW * self._starting_limit:
             return True
@@ -198,24 +152,25 @@ class Pool:
         self._look_again = None
         self._start_more()
 
-    async def _start(self, shelf: _Shelf, line: _Line) -> None:
+    async def _start(self, line: Line) -> None:
         try:
             instance = await self._make(line.version, line.tenant)
         except Exception as error:
             self._count -= 1
             self._fail_one(line, error)
         else:
-            self._give_back(shelf, line, instance)
+            self._place(line, instance)
         finally:
             line.starting -= 1
             self._starting -= 1
             self._start_more()
 
-    def _give_back(self, shelf: _Shelf, line: _Line, instance: Instance) -> None:
+    def _place(self, line: Line, instance: Instance) -> None:
+        """Where an instance goes that nobody has."""
         if self._closed or time.monotonic() - instance.made_at > MAX_AGE_S:
             self._destroy(instance)
             if line.waiting:
-                self._turn.append(shelf)
+                self._turn.append(line)
                 self._start_more()
         elif place := line.next_place():
             line.busy += 1
@@ -223,28 +178,33 @@ class Pool:
         elif line.retired:
             self._destroy(instance)
         else:
-            line.idle.append((time.monotonic(), instance))
-            self._awake.add(shelf)
+            self._rest(line, instance, time.monotonic())
+
+    def _rest(self, line: Line, instance: Instance, now: float) -> None:
+        """Nobody wants it now; it is frozen soon."""
+        line.idle.append((now, instance))
+        if line not in self._awake:
+            self._awake.add(line)
             if self._look_at_idle is None:
                 self._look_at_idle = asyncio.get_running_loop().call_later(FREEZE_S, self._freeze)
 
     def _freeze(self) -> None:
         """One timer for all calls, and none while nothing is to be frozen."""
         limit = time.monotonic() - FREEZE_S
-        for shelf in list(self._awake):
-            if shelf not in self._lines or self._lines[shelf].freeze(limit):
-                self._awake.discard(shelf)
+        for line in list(self._awake):
+            if line.freeze(limit):
+                self._awake.discard(line)
         later = asyncio.get_running_loop().call_later
         self._look_at_idle = later(FREEZE_S, self._freeze) if self._awake else None
 
-    def _fail_one(self, line: _Line, error: Exception) -> None:
+    def _fail_one(self, line: Line, error: Exception) -> None:
         """One who waits hears that the start failed; a start is made for each of them in turn."""
         if not isinstance(error, SandboxError | Unavailable):
             log.error("an instance of %s could not be made", line.version.arn, exc_info=error)
         if place := line.next_place():
             place.set_exception(Unavailable(f"No instance could be made: {error}"))
 
-    def _refuse(self, line: _Line) -> None:
+    def _refuse(self, line: Line) -> None:
         """No room on this machine: who cannot be served by an instance that is busy now must come again."""
         if line.busy or line.starting:
             return
@@ -260,14 +220,13 @@ class Pool:
         self._destroy(oldest.idle.pop(0)[1])
         return True
 
-    def _retire(self, shelf: _Shelf) -> None:
-        line = self._lines[shelf]
+    def _retire(self, line: Line) -> None:
         line.retired = True
         idle, line.idle = line.idle, []
         for _, instance in idle:
             self._destroy(instance)
-        if not (line.busy or line.starting or line.waiting):
-            del self._lines[shelf]
+        if line.is_empty:
+            self._lines.pop(line.key, None)
 
     def _destroy(self, instance: Instance) -> None:
         self._count -= 1
@@ -284,11 +243,11 @@ class Pool:
         while True:
             await asyncio.sleep(min(REAP_S, self._idle_s))
             limit = time.monotonic() - self._idle_s
-            for shelf, line in list(self._lines.items()):
+            for line in list(self._lines.values()):
                 while line.idle and line.idle[0][0] < limit:
                     self._destroy(line.idle.pop(0)[1])
-                if not (line.idle or line.busy or line.starting or line.waiting):
-                    del self._lines[shelf]
+                if line.is_empty:
+                    self._lines.pop(line.key, None)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -299,17 +258,21 @@ class Pool:
 class Lease:
     """The loan of an instance, for the time of a block."""
 
-    __slots__ = ("_instance", "_pool", "_shelf", "_tenant", "_urgent", "_version")
+    __slots__ = ("_instance", "_line", "_pool", "_urgent")
 
-    def __init__(self, pool: Pool, version: Version, tenant: str | None, urgent: bool) -> None:
+    def __init__(self, pool: Pool, line: Line, urgent: bool) -> None:
         self._pool = pool
-        self._version = version
-        self._tenant = tenant
+        self._line = line
         self._urgent = urgent
 
     async def __aenter__(self) -> Instance:
-        self._shelf, self._instance = await self._pool.take(self._version, self._tenant, self._urgent)
+        line = self._line
+        if line.idle:
+            line.busy += 1
+            self._instance = line.idle.pop()[1]
+        else:
+            self._instance = await self._pool.wait(line, self._urgent)
         return self._instance
 
     async def __aexit__(self, *_: object) -> None:
-        self._pool.give_back(self._shelf, self._instance)
+        self._pool.give_back(self._line, self._instance)

@@ -3,11 +3,12 @@
 import time
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
+from lambent.model.invocation import Invocation, Run
 from lambent.model.limits import LOG_BYTES_PER_INVOCATION, LOG_EVENT_BYTES, LOG_TAIL_BYTES
-from lambent.records.report import dropped_line
+from lambent.records.report import dropped_line, end, report, start
 
 Events = list[tuple[int, str]]  # (milliseconds since the epoch, message)
 
@@ -18,28 +19,44 @@ FLUSH_MS = 500  # a long run's lines can be followed while it runs
 
 
 class Transcript:
-    """Gathers events and hands them to `write`; keeps the tail of the invocation that runs."""
+    """Gathers events and hands them to `write`; keeps the tail of an invocation whose caller wants it.
 
-    def __init__(self, write: Callable[[Events], None]) -> None:
+    An invocation that printed nothing, as most do, is handed over as what it took and costs no text.
+    """
+
+    def __init__(self, write: Callable[[Events | Run], None]) -> None:
         self._write = write
         self._events: Events = []
         self._partial = b""
+        self._begun: tuple[float, str, str] | None = None  # when, id, version: not in the log yet
         self._said: deque[str] = deque(maxlen=TAIL_LINES)
+        self._wants_tail = False
         self._room = LOG_BYTES_PER_INVOCATION
         self._dropped = 0
 
-    def begin(self, line: str) -> None:
-        """A new invocation starts with this line."""
-        self._said.clear()
+    def begin(self, invocation: Invocation, version: str, started_at: float) -> None:
+        """What comes now belongs to this invocation."""
         self._room = LOG_BYTES_PER_INVOCATION
         self._dropped = 0
-        self.add(line)
+        self._wants_tail = invocation.wants_tail
+        self._said.clear()
+        self._begun = started_at, invocation.request_id, version
+
+    def end(self, run: Run, lines: tuple[str, ...] = ()) -> bytes:
+        """The invocation is over; `lines` say how, if not as it should. Its tail, where it is wanted."""
+        self.close()
+        if self._begun and not lines and not self._wants_tail:
+            self._begun = None
+            self.flush()
+            self._write(run)
+            return b""
+        self.add(*lines, end(run.request_id), report(run))
+        self.flush()
+        return self.tail() if self._wants_tail else b""
 
     def add(self, *lines: str) -> None:
         """Lines of the platform; each ends with a newline."""
-        now_ms = int(time.time() * 1000)
-        self._events += [(now_ms, line) for line in lines]
-        self._said += lines
+        self._keep(int(time.time() * 1000), lines)
 
     def feed(self, data: bytes) -> None:
         """Output as it came from the pipe."""
@@ -54,13 +71,14 @@ class Transcript:
         if self._events and (len(self._events) > FLUSH_EVENTS or now_ms - self._events[0][0] > FLUSH_MS):
             self.flush()
 
-    def end(self) -> None:
+    def close(self) -> None:
         """What was printed without a newline is a line too, and what was dropped is said."""
         if self._partial:
             self._say(int(time.time() * 1000), [self._partial])
             self._partial = b""
         if self._dropped:
             self.add(dropped_line(self._dropped, f"over {LOG_BYTES_PER_INVOCATION} bytes in one invocation"))
+            self._dropped = 0
 
     def flush(self) -> None:
         if self._events:
@@ -82,6 +100,13 @@ class Transcript:
         kept = bisect_right(sizes, self._room) - 1 if self._room > 0 else 0
         self._room -= sizes[-1]
         self._dropped += len(lines) - kept
-        texts = [line.decode(errors="replace") + "\n" for line in lines[:kept]]
-        self._events += [(now_ms, text) for text in texts]
-        self._said += texts
+        self._keep(now_ms, [line.decode(errors="replace") + "\n" for line in lines[:kept]])
+
+    def _keep(self, now_ms: int, lines: Sequence[str]) -> None:
+        if self._begun:
+            started_at, request_id, version = self._begun
+            self._begun = None
+            self._keep(int(started_at * 1000), [start(request_id, version)])
+        self._events += [(now_ms, line) for line in lines]
+        if self._wants_tail:
+            self._said += lines

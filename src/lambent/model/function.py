@@ -42,7 +42,15 @@ class Code:
     sha256: str  # as AWS shows it: base64 for a zip
 
 
-_STATE_FIELDS = {"state", "state_reason", "update_status", "update_reason", "revision_id", "last_modified"}
+_STATE_FIELDS = {
+    "state",
+    "state_reason",
+    "update_status",
+    "update_reason",
+    "revision_id",
+    "last_modified",
+    "identity",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +79,12 @@ class Version:
     last_modified: str = ""  # 2025-11-25T02:26:54.123+0000; differs from update to update
     published_from: str = ""  # fingerprint of the $LATEST that a numbered version is a copy of
     own_log_group: str = ""  # when not the function's default one
+    identity: str = field(init=False, repr=False, compare=False)  # what an instance is made for
+
+    def __post_init__(self) -> None:
+        # Made once, as every call looks its instances up by it: a string keeps its hash.
+        identity = f"{self.qualified_arn} {self.last_modified} {self.code.digest}"
+        object.__setattr__(self, "identity", identity)
 
     @property
     def arn(self) -> str:
@@ -88,6 +102,7 @@ class Version:
     def fingerprint(self) -> str:
         """The same for two versions of one function that differ in nothing but their state."""
         content = {name: value for name, value in asdict(self).items() if name not in _STATE_FIELDS}
+        content["key"] = self.key._asdict()
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

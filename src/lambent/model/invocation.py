@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from lambent.model.names import Target
 
+TIMED_OUT = "Sandbox.Timedout"
+
 
 class Invocation(NamedTuple):  # made for every call: a frozen dataclass takes three times as long
     """One call of a function. `request_id` stays the same over the attempts of an asynchronous call."""
@@ -20,19 +22,33 @@ class Invocation(NamedTuple):  # made for every call: a frozen dataclass takes t
     accepted_at: float = 0.0  # seconds since the epoch
 
 
+class Run(NamedTuple):
+    """What a run took: what its lines in the log say and its row in the meter."""
+
+    request_id: str
+    version: str  # the version that ran
+    started_at: float  # seconds since the epoch
+    ended_at: float
+    duration_ms: float
+    billed_ms: int
+    memory_mb: int
+    memory_peak_mb: int
+    init_ms: float | None = None  # set on a cold start only
+    status: str = ""  # as in REPORT: timeout or error when the platform ended the run
+    error_type: str | None = None  # such as Sandbox.Timedout or ValueError
+
+
+NO_RUN = Run("", "", 0.0, 0.0, 0.0, 0, 0, 0)
+
+
 class Outcome(NamedTuple):
     """What a run gave: the handler's answer or its error, which is an outcome too and no exception."""
 
     payload: bytes
-    version: str  # the version that ran
+    version: str
     function_error: str | None = None  # None, or AWS's word: Unhandled
-    error_type: str | None = None  # such as Sandbox.Timedout
     log_tail: bytes = b""  # last 4 KiB of this invocation's log, when it asked for it
-    started_at: float = 0.0  # seconds since the epoch
-    duration_ms: float = 0.0
-    billed_ms: int = 0
-    init_ms: float | None = None  # set on a cold start only
-    memory_peak_mb: int = 0
+    run: Run = NO_RUN
 
     @property
     def ok(self) -> bool:

@@ -1,8 +1,8 @@
 """Names: how functions, roles and buckets are called, and AWS's ARNs for them."""
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 LATEST = "$LATEST"
 DEFAULT_ACCOUNT = "000000000000"
@@ -16,8 +16,7 @@ _TARGET = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionKey:
+class FunctionKey(NamedTuple):  # looked up at every call: a tuple is hashed without a line of Python
     """What a function is kept under: names are unique within an account and region."""
 
     account: str
@@ -29,8 +28,7 @@ class FunctionKey:
         return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A function and, where given, one of its versions or aliases."""
 
     key: FunctionKey

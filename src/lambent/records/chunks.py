@@ -1,12 +1,18 @@
-"""Chunks: the log events of one stream as they lie on disk, and how chunks read as one sequence."""
+"""Chunks: the log events of one stream as they lie on disk, and how chunks read as one sequence.
+
+A chunk's body is compressed JSON: a list of lines `[ms, message]` and of runs that printed nothing, each as
+the fields of `Run`, whose three lines are written out when somebody reads them.
+"""
 
 import heapq
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
+from lambent.model.invocation import Run
+from lambent.records.report import quiet_run
 from lambent.store.base import Transaction
 
 CHUNK_BYTES = 1024 * 1024
@@ -16,7 +22,11 @@ CHUNK_SPAN_MS = (
 )  # bounds how far back a reader must look for a chunk that reaches into its time
 LAST_ORDINAL = 10**16 - 1
 
+RUN_BYTES = 330  # of the messages of a run, more or less
+RUN_SPAN_S = 60.0  # a longer one is lines, which a chunk may part
+
 Line = tuple[int, str]  # milliseconds since the epoch, message
+Entry = Line | Run
 
 
 class GroupKey(NamedTuple):
@@ -81,32 +91,58 @@ class Chunk(NamedTuple):
     body: bytes
 
     def events(self) -> Iterator[LogEvent]:
-        for ordinal, (timestamp, message) in enumerate(orjson.loads(zlib.decompress(self.body))):
+        for ordinal, (timestamp, message) in enumerate(_lines(orjson.loads(zlib.decompress(self.body)))):
             position = Position(timestamp, self.chunk_id, ordinal)
             yield LogEvent(position, self.stream, message, self.ingested_at)
 
 
-def split(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """One stream's lines in order of time, cut where a chunk would be too large or too long."""
-    chunk: list[Line] = []
+def _lines(entries: Iterable[list[Any]]) -> Iterator[Line]:
+    for entry in entries:
+        if len(entry) == 2:
+            yield entry[0], entry[1]
+        else:
+            yield from quiet_run(Run(*entry))
+
+
+def began_ms(entry: Entry) -> int:
+    return int(entry.started_at * 1000) if isinstance(entry, Run) else entry[0]
+
+
+def ended_ms(entry: Entry) -> int:
+    return int(entry.ended_at * 1000) if isinstance(entry, Run) else entry[0]
+
+
+def size_of(entry: Entry) -> int:
+    """Bytes of its messages."""
+    return RUN_BYTES if isinstance(entry, Run) else len(entry[1])
+
+
+def split(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """One stream's entries in order of time, cut where a chunk would be too large or too long."""
+    chunk: list[Entry] = []
     size = 0
-    for line in sorted(lines, key=lambda line: line[0]):
-        size += len(line[1])
+    for entry in sorted(entries, key=began_ms):
+        size += size_of(entry)
         too_much = size > CHUNK_BYTES or len(chunk) >= CHUNK_EVENTS
-        if chunk and (too_much or line[0] - chunk[0][0] > CHUNK_SPAN_MS):
+        if chunk and (too_much or ended_ms(entry) - began_ms(chunk[0]) > CHUNK_SPAN_MS):
             yield chunk
-            chunk, size = [], len(line[1])
-        chunk.append(line)
+            chunk, size = [], size_of(entry)
+        chunk.append(entry)
     if chunk:
         yield chunk
 
 
-def encode(lines: Sequence[Line]) -> bytes:
+def encode(entries: Sequence[Entry]) -> bytes:
+    plain = [entry[:] for entry in entries]  # a Run is a tuple of a kind that orjson does not take
     try:
-        text = orjson.dumps(lines)
+        text = orjson.dumps(plain)
     except TypeError:  # a lone surrogate, which UTF-8 cannot say: one such line must not stop the others
-        text = orjson.dumps([(at, message.encode(errors="replace").decode()) for at, message in lines])
+        text = orjson.dumps([[_sayable(value) for value in entry] for entry in plain])
     return zlib.compress(text, 1)
+
+
+def _sayable(value: Any) -> Any:
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def merged(chunks: Iterable[Chunk], *, newest_first: bool = False) -> Iterator[LogEvent]:
@@ -127,11 +163,12 @@ def merged(chunks: Iterable[Chunk], *, newest_first: bool = False) -> Iterator[L
         yield heapq.heappop(waiting)[1]
 
 
-def insert(tx: Transaction, key: StreamKey, lines: Iterable[Line], now_ms: int) -> None:
-    """Write one stream's lines; it and its group come into being with their first line."""
-    chunks = list(split(lines))
+def insert(tx: Transaction, key: StreamKey, entries: Iterable[Entry], now_ms: int) -> None:
+    """Write one stream's entries; it and its group come into being with their first."""
+    chunks = list(split(entries))
     if not chunks:
         return
+    spans = [(began_ms(c[0]), max(map(ended_ms, c))) for c in chunks]
     tx.execute(
         "INSERT INTO log_groups (account, region, name, created_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
@@ -144,13 +181,13 @@ def insert(tx: Transaction, key: StreamKey, lines: Iterable[Line], now_ms: int) 
         " first_at = MIN(COALESCE(first_at, excluded.first_at), excluded.first_at),"
         " last_at = MAX(COALESCE(last_at, excluded.last_at), excluded.last_at)"
         " RETURNING group_id, stream_id",
-        (key.name, now_ms, chunks[0][0][0], chunks[-1][-1][0], now_ms, *key.group),
+        (key.name, now_ms, spans[0][0], spans[-1][1], now_ms, *key.group),
     )
     tx.execute_many(
         "INSERT INTO log_chunks (group_id, stream_id, first_at, last_at, ingested_at, size, body)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (group_id, stream_id, c[0][0], c[-1][0], now_ms, sum(len(m) for _, m in c), encode(c))
-            for c in chunks
+            (group_id, stream_id, first_at, last_at, now_ms, sum(map(size_of, c)), encode(c))
+            for (first_at, last_at), c in zip(spans, chunks, strict=True)
         ],
     )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambent.model.errors import Conflict, NotFound
+from lambent.model.invocation import Run
 from lambent.records import chunks, pages, report
 from lambent.records.buffer import Buffer
-from lambent.records.chunks import GroupKey, Line, LogEvent, StreamKey
+from lambent.records.chunks import RUN_SPAN_S, Entry, GroupKey, Line, LogEvent, StreamKey
 from lambent.records.pages import Page, Selection, Window
 from lambent.records.pattern import EVERYTHING, Pattern
 from lambent.store.base import Row, Transaction
@@ -21,6 +22,8 @@ STREAM_MISSING = "The specified log stream does not exist."
 GROUP_EXISTS = "The specified log group already exists"
 STREAM_EXISTS = "The specified log stream already exists"
 
+QUIET_RUN_LINES = 3
+QUIET_RUN_BYTES = 500  # in memory, before its lines are written
 RECORD_OVERHEAD_BYTES = 200  # what a waiting record takes in memory beside its messages
 _LAST = "\U0010ffff"  # sorts after every name with the same beginning
 
@@ -43,7 +46,7 @@ class LogStream:
 
 
 Place = tuple[str, str, str, str]  # account, region, group, stream
-Record = tuple[Place, Sequence[Line]]
+Record = tuple[Place, Sequence[Line] | Run]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +61,12 @@ class Waiting:
 
     def insert(self, tx: Transaction) -> None:
         now_ms = _now_ms()
-        lines: defaultdict[Place, list[Line]] = defaultdict(list)
+        entries: defaultdict[Place, list[Entry]] = defaultdict(list)
         for place, count in self.dropped.items():
-            lines[place].append((now_ms, report.dropped_line(count, "the node's buffer for logs was full")))
+            entries[place].append((now_ms, report.dropped_line(count, "the node's buffer for logs was full")))
         for (place, events), _ in self.records:
-            lines[place] += events
-        for (account, region, group, stream), found in lines.items():
+            entries[place] += _entries(events)
+        for (account, region, group, stream), found in entries.items():
             chunks.insert(tx, StreamKey(GroupKey(account, region, group), stream), found, now_ms)
 
 
@@ -82,11 +85,18 @@ class Logs:
         self._dropped: defaultdict[Place, int] = defaultdict(int)
         self._buffer: Buffer[Record] = Buffer(buffer_bytes, filled, self._drop)
 
-    def write(self, account: str, region: str, group: str, stream: str, events: Sequence[Line]) -> None:
-        """Hand over one invocation's lines, each with its time in milliseconds. On the loop's thread only."""
-        size = RECORD_OVERHEAD_BYTES
-        for _, message in events:
-            size += len(message)
+    def write(self, account: str, region: str, group: str, stream: str, events: Sequence[Line] | Run) -> None:
+        """Hand over lines, each with its time in milliseconds, or a run that printed none.
+
+        A run's own lines are written out when the disk's turn comes, not at every call. On the loop's
+        thread only.
+        """
+        if isinstance(events, Run):
+            size = QUIET_RUN_BYTES
+        else:
+            size = RECORD_OVERHEAD_BYTES
+            for _, message in events:
+                size += len(message)
         self._buffer.add(((account, region, group, stream), events), size)
 
     def take(self) -> Waiting:
@@ -100,7 +110,8 @@ class Logs:
         self._buffer.put_back(taken.records)
 
     def _drop(self, record: Record) -> None:
-        self._dropped[record[0]] += len(record[1])
+        place, events = record
+        self._dropped[place] += QUIET_RUN_LINES if isinstance(events, Run) else len(events)
 
     async def groups(
         self, account: str, region: str, prefix: str = "", after: str = "", limit: int = 50
@@ -221,6 +232,12 @@ class Logs:
 
     async def _write(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
         return await self._database.write(lambda tx: tx.execute(sql, parameters))
+
+
+def _entries(events: Sequence[Line] | Run) -> Sequence[Entry]:
+    if not isinstance(events, Run):
+        return events
+    return [events] if events.ended_at - events.started_at < RUN_SPAN_S else report.quiet_run(events)
 
 
 def _now_ms() -> int:

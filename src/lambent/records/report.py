@@ -9,6 +9,8 @@ import math
 import signal as signals
 from datetime import UTC, datetime
 
+from lambent.model.invocation import Run
+
 # What Go's runtime, and so AWS, calls the signals that end processes.
 _SIGNAL_NAMES = {
     signals.SIGABRT: "aborted",
@@ -58,24 +60,24 @@ def end(request_id: str) -> str:
     return f"END RequestId: {request_id}\n"
 
 
-def report(
-    request_id: str,
-    *,
-    duration_ms: float,
-    billed_ms: int,
-    memory_mb: int,
-    memory_peak_mb: int,
-    init_ms: float | None = None,
-    status: str = "",
-    error_type: str | None = None,
-) -> str:
-    """The line that sums an invocation up. `status` is empty, `timeout` or `error`."""
-    init = "" if init_ms is None else f"Init Duration: {init_ms:.2f} ms\t"
+def report(run: Run) -> str:
+    """The line that sums an invocation up."""
+    init = "" if run.init_ms is None else f"Init Duration: {run.init_ms:.2f} ms\t"
     return (
-        f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms\tBilled Duration: {billed_ms} ms\t"
-        f"Memory Size: {memory_mb} MB\tMax Memory Used: {memory_peak_mb} MB\t{init}"
-        f"{_status(status, error_type)}\n"
+        f"REPORT RequestId: {run.request_id}\tDuration: {run.duration_ms:.2f} ms\t"
+        f"Billed Duration: {run.billed_ms} ms\tMemory Size: {run.memory_mb} MB\t"
+        f"Max Memory Used: {run.memory_peak_mb} MB\t{init}{_status(run.status, run.error_type)}\n"
     )
+
+
+def quiet_run(run: Run) -> list[tuple[int, str]]:
+    """The log of a run that printed nothing: lines with their times in milliseconds since the epoch."""
+    ended_ms = int(run.ended_at * 1000)
+    return [
+        (int(run.started_at * 1000), start(run.request_id, run.version)),
+        (ended_ms, end(run.request_id)),
+        (ended_ms, report(run)),
+    ]
 
 
 def init_report(

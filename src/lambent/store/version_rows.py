@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import orjson
@@ -11,10 +12,12 @@ from lambent.model.names import LATEST, FunctionKey
 from lambent.store.base import Transaction
 
 WHERE = "account = ? AND region = ? AND name = ?"
+_STORED = [field.name for field in fields(Version) if field.init]
 
 
 def encode(version: Version) -> str:
-    return orjson.dumps(version).decode()
+    values = {name: getattr(version, name) for name in _STORED}
+    return orjson.dumps({**values, "key": version.key._asdict()}).decode()
 
 
 def decode(text: str) -> Version:
