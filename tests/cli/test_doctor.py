@@ -24,10 +24,17 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path / "data", port=0, warehouse_port=0)
 
 
+@pytest.fixture
+def no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves the walls alone, which takes seconds: for tests of everything else."""
+    monkeypatch.setattr(examination, "_walls", lambda: examination.Finding("walls", State.LESS, "not tried"))
+
+
 def by_name(settings: Settings) -> dict[str, examination.Finding]:
     return {finding.name: finding for finding in examine(settings)}
 
 
+@pytest.mark.usefixtures("no_trial")
 def test_it_finds_what_the_node_would_use(settings: Settings) -> None:
     found = by_name(settings)
     assert f"python3.{sys.version_info.minor}" in found["runtimes"].found
@@ -37,12 +44,14 @@ def test_it_finds_what_the_node_would_use(settings: Settings) -> None:
     assert {each.name for each in capabilities.probe()} <= found.keys()
 
 
+@pytest.mark.slow
 def test_the_walls_are_tried(settings: Settings) -> None:
     found = by_name(settings)["walls"]
     assert (found.state, found.remedy) == (State.OK, "")
     assert f"{len(QUICK)} attempts" in found.found
 
 
+@pytest.mark.slow
 def test_a_wall_that_is_not_there_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         trial,
@@ -57,11 +66,13 @@ attempts.QUICK.update(opened="got = open('/etc/passwd').read()", mistaken="got =
     assert "not refused: opened; mistaken" in found.found
 
 
+@pytest.mark.slow
 def test_it_changes_nothing(settings: Settings) -> None:
     by_name(settings)
     assert not settings.data.exists()
 
 
+@pytest.mark.usefixtures("no_trial")
 def test_a_port_in_use_is_named(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -71,6 +82,7 @@ def test_a_port_in_use_is_named(settings: Settings) -> None:
     assert "--port" in found.remedy
 
 
+@pytest.mark.usefixtures("no_trial")
 def test_a_running_node_is_named_in_place_of_its_ports(settings: Settings) -> None:
     settings.data.mkdir()
     run = {"pid": os.getpid(), "url": "http://127.0.0.1:9000"}
@@ -80,6 +92,7 @@ def test_a_running_node_is_named_in_place_of_its_ports(settings: Settings) -> No
     assert "port" not in found
 
 
+@pytest.mark.usefixtures("no_trial")
 def test_what_is_missing_has_a_loss_and_a_remedy(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing() -> Path:
         raise cluster.PostgresMissing("no")
@@ -93,6 +106,7 @@ def test_what_is_missing_has_a_loss_and_a_remedy(settings: Settings, monkeypatch
         assert found[name].remedy
 
 
+@pytest.mark.usefixtures("no_trial")
 def test_servers_of_the_settings_are_taken(settings: Settings) -> None:
     given = Settings(data=settings.data, postgres="postgresql://x", s3_endpoint="http://store", port=0)
     found = by_name(given)
@@ -105,6 +119,7 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
+@pytest.mark.slow
 def test_the_command_says_it_for_people_and_for_scripts(tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "data"))
     told: list[dict[str, Any]] = json.loads(run(*data, "--json").stdout)

@@ -139,7 +139,10 @@ async def test_a_queue_that_stands_gets_an_instance_for_each(
     assert len(shop.made) == 40
 
 
-async def test_callers_on_the_wire_need_not_be_patient(shop: Workshop, pool_of: Callable[..., Pool]) -> None:
+async def test_callers_on_the_wire_need_not_be_patient(
+    shop: Workshop, pool_of: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambent.invoke.pool.GROWTH_S", 0.2)
     pool, held = pool_of(), asyncio.Event()
 
     async def call(urgent: bool) -> None:

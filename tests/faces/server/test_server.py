@@ -323,6 +323,7 @@ async def test_an_answer_is_streamed_no_faster_than_it_is_taken(start: Start) ->
     assert len(await client.reader.readexactly(int(headers["content-length"]))) == 100_000_000
 
 
+@pytest.mark.slow
 async def test_a_slow_reader_gets_all_of_it_and_a_stalled_one_is_cut_off(start: Start) -> None:
     size = 12_000_000
 
