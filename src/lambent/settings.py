@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 # Settings that are one of a few words.
-CHOICES = {"isolation": ("auto", "strict", "process"), "network": ("auto", "nat", "host", "none")}
+CHOICES = {
+    "cpu": ("weight", "cap"),
+    "isolation": ("auto", "strict", "process"),
+    "network": ("auto", "nat", "host", "none"),
+}
 
 
 def default_data() -> Path:
@@ -29,6 +33,7 @@ class Settings:
     port: int = 9000
     warehouse_port: int = 5439  # 0: any free port
     isolation: str = "auto"  # auto | strict | process
+    cpu: str = "weight"  # of functions: weight | cap
     network: str = "auto"  # of functions: auto | nat | host | none
     allow_network: str = ""  # CIDR[,...] that functions reach although it is not public
     public_url: str = ""  # how clients outside reach the node, when not by host and port

@@ -102,6 +102,7 @@ def _launch(launch: app.Launch, folder: DataFolder, programs: tuple[Program, ...
         ports=(app.ENDPOINT_DOOR, app.WAREHOUSE_DOOR),
         certificates=bundle,
         max_sandboxes=settings.max_instances,
+        cpu=settings.cpu,
         reach=Reach(settings.network, settings.allowed_networks),
     )
     folder.give_to(users(settings.data).node)

@@ -76,6 +76,7 @@ class Config:
     certificates: Path | None = None
     input: bytes = b""
     max_sandboxes: int = 50
+    cpu: str = "weight"
     reach: Reach = PLATFORM_ONLY
     node: str = NODE
 
@@ -114,6 +115,7 @@ async def spawn(data: Path, config: Config, meeting: str = "") -> asyncio.subpro
         certificates=config.certificates,
         input=source,
         max_sandboxes=config.max_sandboxes,
+        cpu=config.cpu,
         reach=config.reach,
     )
     process = await asyncio.create_subprocess_exec(

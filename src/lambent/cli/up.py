@@ -27,6 +27,11 @@ else:
     help="auto: the walls that the kernel allows. strict: and accounts share no memory. process: none.",
 )
 @click.option(
+    "--cpu",
+    type=click.Choice(settings.CHOICES["cpu"]),
+    help="weight: what nobody else needs is free to use. cap: no more than AWS gives for the memory.",
+)
+@click.option(
     "--network",
     type=click.Choice(settings.CHOICES["network"]),
     help="What functions reach: what is public (nat), what this machine does (host), this node only (none).",

@@ -112,6 +112,7 @@ class Instance:
         connection = self._connection = self._connect(process)
         answer = await connection.receive(timeout_s)
         if isinstance(answer, Frame) and answer.kind == Kind.READY:
+            self._sandbox.hold_to_share()
             return None
         connection.drain_output()
         await self._drop_process()

@@ -65,6 +65,9 @@ class Sandbox(Protocol):
     async def start(self, environment: Mapping[str, str]) -> Process:
         """Start the runtime's bootstrap with exactly this environment; the previous process must be gone."""
 
+    def hold_to_share(self) -> None:
+        """Init is over: no more cpu than its share, if the host was set up so, until the next `start`."""
+
     def freeze(self) -> None:
         """Stop its processes where they are, if the host can: a system call, and no question to anybody."""
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambent.model.limits import MIB, ONE_CORE_MB
-from lambent.sandbox import freezer
+from lambent.sandbox import freezer, quota
 
 CONTROLLERS = ("memory", "pids", "cpu")
 FREEZER = "freezer"  # version 2 can always freeze, and hybrid machines have it for that
 OLD_FREEZER = "freezer.state"
+OLD_QUOTA, OLD_PERIOD = "cpu.cfs_quota_us", "cpu.cfs_period_us"
 UNIFIED = ""  # the name of version 2's hierarchy in /proc
 REMOVE_TIMEOUT_S = 5.0
 PROCESSES = 1024  # AWS's limit of processes and threads
@@ -29,6 +30,7 @@ class Group:
 
     folders: Mapping[str, Path]  # by controller
     unified: bool
+    capped: bool = False  # whoever it is lent to may bind its cpu time
 
     @property
     def doors(self) -> list[Path]:
@@ -65,6 +67,12 @@ class Group:
         found = (self._file(FREEZER, name) for name in (freezer.UNIFIED, OLD_FREEZER))
         return next((file for file in found if file and file.exists()), None)
 
+    @property
+    def quota_file(self) -> Path | None:
+        """What its cpu time is bound by, where it is to be bound."""
+        file = self._file("cpu", quota.UNIFIED if self.unified else OLD_QUOTA) if self.capped else None
+        return file if file and file.exists() else None
+
     def signal(self, number: int) -> None:
         """To every process in it."""
         if folder := next(iter(self.folders.values()), None):
@@ -96,6 +104,7 @@ class Tree:
     mounts: frozenset[Path]
     unified: bool
     lent_to: int | None = None  # a user who may freeze and thaw each group
+    capped: bool = False
 
     @property
     def controllers(self) -> frozenset[str]:
@@ -122,9 +131,12 @@ class Tree:
         folders = {controller: root / name for controller, root in self.roots.items()}
         for folder in dict.fromkeys(folders.values()):
             folder.mkdir(exist_ok=True)
-        group = Group(folders, self.unified)
-        if self.lent_to is not None and (file := group.freezer_file):
-            os.chown(file, self.lent_to, -1)
+        group = Group(folders, self.unified, self.capped)
+        if self.capped and not self.unified:
+            _write(group._file("cpu", OLD_PERIOD), quota.PERIOD_US)
+        for file in (group.freezer_file, group.quota_file):
+            if file and self.lent_to is not None:
+                os.chown(file, self.lent_to, -1)
         return group
 
     def thaw(self) -> None:

@@ -15,6 +15,7 @@ from lambent.sandbox import wire
 from lambent.sandbox.base import BadArchive, Child, Door, Exit, Process, Sandbox, SandboxError, SandboxSpec
 from lambent.sandbox.freezer import Freezer
 from lambent.sandbox.peak import Peak
+from lambent.sandbox.quota import Quota
 from lambent.sandbox.resolver import Resolver
 from lambent.sandbox.zygotes import ahead
 
@@ -253,6 +254,10 @@ class LauncherSandbox:
     id: str
     wanted: Mapping[str, object]  # what it is to be made from; nothing once it is there
     freezer: Freezer = field(default_factory=lambda: Freezer(""))
+    quota: Quota = field(default_factory=lambda: Quota("", 0))
+
+    def hold_to_share(self) -> None:
+        self.quota.bind()
 
     def freeze(self) -> None:
         self.freezer.freeze()
@@ -261,6 +266,7 @@ class LauncherSandbox:
         self.freezer.thaw()
 
     async def start(self, environment: Mapping[str, str]) -> Process:
+        self.quota.release()
         host = self.host
         number = next(host._numbers)
         control, theirs = socket.socketpair()
@@ -276,6 +282,7 @@ class LauncherSandbox:
             answer = await host._ask({**message, "environment": dict(environment)}, [theirs.detach(), write])
             process.peak = Peak(answer["peak_file"], answer["inherited_bytes"], answer["limit_mb"])
             self.freezer = Freezer(answer["freezer_file"])
+            self.quota = Quota(answer["quota_file"], answer["limit_mb"])
         except BaseException as error:
             host._processes.pop(number, None)
             control.close()

@@ -1,5 +1,6 @@
 """The privileged process: makes sandboxes and runs programs for a node that it trusts with nothing else."""
 
+import dataclasses
 import gc
 import os
 import resource
@@ -49,6 +50,7 @@ class LauncherConfig:
     ports: tuple[int, ...] = ()  # the platform's, for functions
     certificates: Path | None = None  # a bundle with the platform's own CA, which functions see
     max_sandboxes: int = 1000
+    cpu: str = "weight"  # weight | cap
     reach: Reach = PLATFORM_ONLY  # what functions reach besides the platform
 
 
@@ -77,6 +79,7 @@ class Launcher:
         self._prepare_folders()
         self._view = private_mounts()
         self.tree = cgroup.find(f"lambent-{tag(config.data)}", lent_to=self.users.node)
+        self.tree = dataclasses.replace(self.tree, capped=config.cpu == "cap")
         self.tree.prepare()
         self.network = config.reach.network(config.ports, tag(config.data), complain)
         self.scratch = Scratch(self.own / "tmp")

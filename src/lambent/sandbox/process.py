@@ -93,6 +93,9 @@ class PlainSandbox:
         os.set_blocking(output, False)
         return PlainProcess(control, output, self._family)
 
+    def hold_to_share(self) -> None:
+        """Nothing is bound here."""
+
     def freeze(self) -> None:
         """Nothing is frozen: what is stopped would not notice the end of a node that is killed."""
 

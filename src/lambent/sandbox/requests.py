@@ -129,6 +129,7 @@ class Requests:
         return {
             "peak_file": str(shell.group.peak_file or ""),
             "freezer_file": str(shell.group.freezer_file or ""),
+            "quota_file": str(shell.group.quota_file or ""),
             "inherited_bytes": shell.zygote.resident_bytes(),
             "limit_mb": cell.memory_mb,
         }
