@@ -1,6 +1,7 @@
 """The HTTP edge on a free port, with small faces behind it, for real clients."""
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ class Edge:
         **config: Any,
     ) -> Any:
         options = Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}).merge(Config(**config))
-        return boto3.session.Session().client(
+        return _session().client(
             service,
             region_name=region,
             endpoint_url=self.url,
@@ -128,6 +129,12 @@ class Edge:
             aws_session_token=token,
             config=options,
         )
+
+
+@functools.cache
+def _session() -> Any:
+    """One for all tests, because each would read the services' models anew."""
+    return boto3.session.Session()
 
 
 async def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

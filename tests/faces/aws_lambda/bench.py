@@ -82,7 +82,8 @@ class Client:
         return await asyncio.to_thread(call)
 
     async def wait(self, waiter: str, **target: str) -> None:
-        await asyncio.to_thread(self.plain.get_waiter(waiter).wait, **target)
+        often = {"Delay": 0.02, "MaxAttempts": 500}  # seconds; it would ask once a second
+        await asyncio.to_thread(self.plain.get_waiter(waiter).wait, **target, WaiterConfig=often)
 
     async def create(self, name: str, **more: Any) -> dict[str, Any]:
         """A function that is active, and what CreateFunction answered."""
