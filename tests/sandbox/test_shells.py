@@ -18,13 +18,24 @@ PLAIN, OWN_COPY = frozenset[str](), frozenset({"ahead"})  # the second one's zyg
 
 
 def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def owner(pid: int) -> int:
+    """-1 for a process that has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}").stat().st_uid
+    except FileNotFoundError:
+        return -1
 
 
 def stems(launched: Launched) -> list[list[int]]:
     """The processes of each zygote that wait, as root, for a sandbox to be theirs."""
     return [
-        [child for child in children(zygote) if Path(f"/proc/{child}").stat().st_uid == 0]
+        [child for child in children(zygote) if owner(child) == 0]
         for zygote in zygotes_of(launched.process.pid)
     ]
 

@@ -65,7 +65,7 @@ def test_bad_packages(node: RunningNode, package: bytes) -> None:
     [
         ("python9.9", "failed to satisfy constraint"),
         ("nodejs8.10", "no longer supported"),
-        ("ruby3.4", "Python"),
+        ("ruby3.4", "ruby3.4 is not on this machine"),
     ],
 )
 def test_runtimes_that_are_not_there(node: RunningNode, runtime: str, text: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.warehouse.copy_statement import CopyStatement
-from lambent.warehouse.rows import BLOCK_BYTES, ROW_BYTES, BadRow, Column, Gunzip, Rows
+from lambent.warehouse.rows import BLANKS, BLOCK_BYTES, ROW_BYTES, BadRow, Column, Gunzip, Rows
 
 COLUMNS = [Column("a", "integer", is_text=False), Column("b", "character varying(9)", is_text=True)]
 CSV = CopyStatement(table="t", csv=True, null="NA")
@@ -54,7 +54,7 @@ def read(sent: bytes, separator: str, null: str) -> Iterator[list[str | None]]:
 def expected(copy: CopyStatement, row: list[str]) -> list[str | None]:
     def value(text: str, column: Column) -> str | None:
         empty = not text and (copy.empty_as_null or not column.is_text)
-        blank = copy.blanks_as_null and column.is_text and text.isspace()
+        blank = copy.blanks_as_null and column.is_text and text != "" and not text.strip(BLANKS)
         return None if text == copy.null or empty or blank else text
 
     return [value(text, column) for text, column in zip(row, COLUMNS, strict=True)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from lambent.warehouse.copy_statement import CopyStatement
 
 BLOCK_BYTES = 128 * 1024
+BLANKS = " \t\n\r\v\f"
 ROW_BYTES = 4 * 1024 * 1024  # Redshift's own limit for a row of input
 KEPT_BLOCKS = 16  # more than fits between us and PostgreSQL's parser: an error is found in them
 
@@ -208,12 +209,16 @@ def _null_test(copy: CopyStatement, column: Column) -> Callable[[str], bool]:
     if not column.is_text:
         return _empty
     if copy.blanks_as_null:
-        return str.isspace if not copy.empty_as_null else _blank
+        return _blank if copy.empty_as_null else _spaces
     return _empty if copy.empty_as_null else _never
 
 
 def _blank(value: str) -> bool:
-    return not value.strip()
+    return not value.strip(BLANKS)
+
+
+def _spaces(value: str) -> bool:
+    return value != "" and _blank(value)
 
 
 class Gunzip:
