@@ -19,7 +19,10 @@ ANSWER = b"HTTP/1.1 %b\r\nContent-Length: %d\r\n%b\r\n%b"
 
 def serve(listener: socket.socket, extra: bytes) -> None:
     """Answers each request with its own body, for as long as somebody asks."""
-    connection, _ = listener.accept()
+    try:
+        connection, _ = listener.accept()
+    except OSError:  # nobody came
+        return
     with connection:
         while body := connection.recv(1000):
             connection.sendall(ANSWER % (b"200 OK", len(body), extra, body))
@@ -33,6 +36,9 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
         for server in servers:
             server.start()
         yield int(listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+        for server in servers:
+            server.join()
 
 
 def test_every_request_gets_its_answer(port: int) -> None:

@@ -38,17 +38,18 @@ async def test_every_way_to_write_has_its_event(bench: Bench) -> None:
     await bench.ask("DELETE", "big", query={"tagging": ""})
     await bench.ask("DELETE", "copy")
     await bench.ask("DELETE", "missing")
-    records = await bench.events()
+    # Writes to one key keep their order; those to different keys may be settled in any.
+    records = sorted(await bench.events(), key=lambda record: record["s3"]["object"]["key"])
     assert told(records) == [
         ("ObjectCreated:Put", "a+b"),
-        ("ObjectCreated:Copy", "copy"),
         ("ObjectCreated:CompleteMultipartUpload", "big"),
         ("ObjectTagging:Put", "big"),
         ("ObjectTagging:Delete", "big"),
+        ("ObjectCreated:Copy", "copy"),
         ("ObjectRemoved:Delete", "copy"),
         ("ObjectRemoved:Delete", "missing"),
     ]
-    assert [record["s3"]["object"].get("size") for record in records] == [5, 5, 7, None, None, None, None]
+    assert [record["s3"]["object"].get("size") for record in records] == [5, 7, None, None, 5, None, None]
     etags = [record["s3"]["object"].get("eTag", "") for record in records]
     assert all(etags[:5])
     assert not any('"' in etag for etag in etags)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TypeVar
 
-from lambent.sandbox import links, syscalls
+from lambent.sandbox import forwarding, links, syscalls
 from lambent.sandbox.links import End, address, default, pair, route, up
 from lambent.sandbox.netlink import Netlink
 
@@ -139,6 +139,8 @@ class Internet:
 
     def _new(self) -> int:
         syscalls.unshare(syscalls.CLONE_NEWNET)
+        if forwarding.IPV4.on():  # as the machine of the tests is told to while a node runs on it
+            forwarding.IPV4.turn(on=False)
         made = namespace()
         self._made.callback(os.close, made)
         return made
