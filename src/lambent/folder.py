@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ RUN_FILE = "node.json"
 LOCK_FILE = "lock"
 CREDENTIALS_FILE = "credentials"
 CERTIFICATES_FILE = "certificates.pem"  # what the machine trusts, and the platform's own authority
+
+
+LOCK_WAIT_S = 3.0  # a node that was killed holds its lock until the kernel has taken it apart
+LOCK_LOOK_S = 0.05
 
 
 class CannotStart(Exception):
@@ -37,13 +42,11 @@ class DataFolder:
             raise CannotStart(
                 f"the data folder {path} cannot be used: {error.strerror}; choose another with --data"
             ) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(lock):
             os.close(lock)
             raise CannotStart(
                 f"a node runs on {path} already{_where(path)}; choose another folder with --data"
-            ) from None
+            )
         (path / RUN_FILE).unlink(missing_ok=True)
         return cls(path, lock)
 
@@ -90,3 +93,16 @@ def _where(path: Path) -> str:
         return f" (pid {facts['pid']}, {facts['url']})"
     except (OSError, ValueError, KeyError):
         return ""
+
+
+def _locked(lock: int) -> bool:
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LOCK_LOOK_S)
+        else:
+            return True
