@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.lines import into
 
 from lambent.invoke import instance as instance_module
 from lambent.invoke.instance import Instance
-from lambent.invoke.transcript import Events, Transcript
+from lambent.invoke.transcript import Transcript
 from lambent.model.errors import InvalidContent
 from lambent.model.function import Code, State, Version
-from lambent.model.invocation import Invocation, Outcome, Run
+from lambent.model.invocation import Invocation, Outcome
 from lambent.model.names import FunctionKey, Target
-from lambent.records.report import quiet_run
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import SandboxSpec
 from lambent.sandbox.process import ProcessHost
@@ -68,12 +68,8 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
         sandbox = await host.create(SandboxSpec(interpreter=interpreter, code=code))
         log: list[str] = []
 
-        def write(events: Events | Run) -> None:
-            lines = quiet_run(events) if isinstance(events, Run) else events
-            log.extend(message for _, message in lines)
-
         environment = {"_HANDLER": "h.f", "LAMBDA_TASK_ROOT": "/var/task", "AWS_REGION": "us-east-1"}
-        instance = Instance(version, interpreter, sandbox, environment, Transcript(write))
+        instance = Instance(version, interpreter, sandbox, environment, Transcript(into(log)))
         await instance.start()
         benches.append(Bench(instance, log))
         return benches[-1]

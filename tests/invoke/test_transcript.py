@@ -1,6 +1,7 @@
 """The log of an instance: what is printed, however it comes, between the platform's own lines."""
 
 import pytest
+from tests.lines import lines_of
 
 from lambent.invoke.transcript import LINE_BYTES, Events, Transcript
 from lambent.model.invocation import Invocation, Run
@@ -25,9 +26,7 @@ class Log:
 
     @property
     def events(self) -> Events:
-        return [
-            line for part in self.written for line in (quiet_run(part) if isinstance(part, Run) else part)
-        ]
+        return [line for part in self.written for line in lines_of(part)]
 
     @property
     def lines(self) -> list[str]:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.lines import into
+
 from lambent.invoke.instance import Instance
-from lambent.invoke.transcript import Events, Transcript
+from lambent.invoke.transcript import Transcript
 from lambent.model.function import Code, State, Version
-from lambent.model.invocation import Invocation, Outcome, Run
+from lambent.model.invocation import Invocation, Outcome
 from lambent.model.names import FunctionKey, Target
-from lambent.records.report import quiet_run
 from lambent.runtimes import executables
 from lambent.sandbox.base import Host, SandboxSpec
 
@@ -110,10 +111,6 @@ class Benches:
         sandbox = await self.host.create(SandboxSpec(interpreter=interpreter, code=code, layers=layers))
         log: list[str] = []
 
-        def write(events: Events | Run) -> None:
-            lines = quiet_run(events) if isinstance(events, Run) else events
-            log.extend(message for _, message in lines)
-
         own = {
             "_HANDLER": handler,
             "LAMBDA_TASK_ROOT": "/var/task",
@@ -122,7 +119,7 @@ class Benches:
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}",
         }
-        instance = Instance(version, interpreter, sandbox, {**own, **environment}, Transcript(write))
+        instance = Instance(version, interpreter, sandbox, {**own, **environment}, Transcript(into(log)))
         await instance.start()
         self.made.append(Bench(instance, log))
         return self.made[-1]

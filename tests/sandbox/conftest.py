@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conformance.caller import Caller
+from tests.sandbox.internet import Internet
 from tests.sandbox.launched import Config, Launched, launch, this_interpreter
 
 from lambent.sandbox.base import Sandbox, SandboxSpec
@@ -91,3 +92,11 @@ def in_a_child(code: str, *arguments: str) -> Any:
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def world() -> Iterator[Internet]:
+    """A machine and an internet of the test's own."""
+    made = Internet()
+    yield made
+    made.close()

@@ -45,13 +45,6 @@ Connect = Callable[..., Hub]
 
 
 @pytest.fixture
-def world() -> Iterator[Internet]:
-    made = Internet()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def connect(world: Internet) -> Iterator[Connect]:
     """Hubs with an uplink; they are closed with the test, if they are not yet."""
     hubs: list[Hub] = []

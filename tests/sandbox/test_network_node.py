@@ -30,13 +30,6 @@ Start = Callable[..., RunningNode]
 
 
 @pytest.fixture
-def world() -> Iterator[Internet]:
-    made = Internet()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def start(world: Internet, tmp_path: Path) -> Iterator[Start]:
     nodes: list[RunningNode] = []
 

@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
+from tests.lines import into
 from tests.sandbox.conftest import VARIABLES, sandbox_on, write_code
 from tests.sandbox.launched import this_interpreter
 from tests.security.conftest import Ground
 
 from lambent.invoke.instance import Instance
-from lambent.invoke.transcript import Events, Transcript
+from lambent.invoke.transcript import Transcript
 from lambent.model.function import Code, State, Version
-from lambent.model.invocation import Invocation, Outcome, Run
+from lambent.model.invocation import Invocation, Outcome
 from lambent.model.names import FunctionKey, Target
-from lambent.records.report import quiet_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -63,10 +63,6 @@ async def forge(ground: Ground) -> AsyncIterator[Callable[[str], Awaitable[Outco
     """Invoke an instance whose handler runs the code that it is sent."""
     log: list[str] = []
 
-    def write(events: Events | Run) -> None:
-        lines = quiet_run(events) if isinstance(events, Run) else events
-        log.extend(message for _, message in lines)
-
     version = Version(
         key=KEY,
         code=Code("d", 1, "s"),
@@ -77,7 +73,7 @@ async def forge(ground: Ground) -> AsyncIterator[Callable[[str], Awaitable[Outco
         timeout_s=30,
     )
     sandbox = await sandbox_on(ground.launched, write_code(ground.data, "forger", FORGER))
-    instance = Instance(version, this_interpreter(), sandbox, VARIABLES, Transcript(write))
+    instance = Instance(version, this_interpreter(), sandbox, VARIABLES, Transcript(into(log)))
     await instance.start()
 
     async def invoke(code: str) -> Outcome:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
+from tests.lines import into
 from tests.sandbox.conftest import VARIABLES, sandbox_on, write_code
 from tests.sandbox.launched import this_interpreter
 from tests.security.conftest import Ground
 
 from lambent.invoke.instance import Instance
 from lambent.invoke.pool import FREEZE_S, Pool
-from lambent.invoke.transcript import Events, Transcript
+from lambent.invoke.transcript import Transcript
 from lambent.model.function import Code, State, Version
-from lambent.model.invocation import Invocation, Outcome, Run
+from lambent.model.invocation import Invocation, Outcome
 from lambent.model.names import FunctionKey, Target
-from lambent.records.report import quiet_run
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -72,13 +72,9 @@ async def bench(ground: Ground) -> AsyncIterator[Bench]:
     log: list[str] = []
     code = write_code(ground.data, "restless", RESTLESS)
 
-    def write(events: Events | Run) -> None:
-        lines = quiet_run(events) if isinstance(events, Run) else events
-        log.extend(message for _, message in lines)
-
     async def make(version: Version, tenant: str | None) -> Instance:
         sandbox = await sandbox_on(ground.launched, code)
-        instance = Instance(version, this_interpreter(), sandbox, VARIABLES, Transcript(write))
+        instance = Instance(version, this_interpreter(), sandbox, VARIABLES, Transcript(into(log)))
         await instance.start()
         return instance
 

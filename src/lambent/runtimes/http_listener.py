@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from lambent.runtimes.http import Connection, Exchange
 
@@ -11,14 +12,14 @@ REFUSALS = 1000  # within one invocation: beyond it somebody floods
 ACCEPTED_AT_ONCE = 16
 
 
-class Part:
+class Part(Protocol):
     """What answers under a prefix of paths."""
 
     def opened(self, exchange: Exchange) -> None:
-        raise NotImplementedError
+        """The head of a request is there; its body may follow."""
 
     def complete(self, exchange: Exchange) -> None:
-        raise NotImplementedError
+        """The request is there to its end."""
 
 
 class Listener:
