@@ -17,6 +17,7 @@ LAYERS = [
     {"events", "warehouse", "objects"},
     {"faces", "console"},
     {"app"},
+    {"serving"},
     {"up"},
     {"cli"},
 ]

@@ -1,21 +1,14 @@
 """Builds one node out of its parts; the only module that knows them all."""
 
 import asyncio
-import gc
-import logging
 import os
 import platform
 import secrets
-import signal
 import socket
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import uvloop
 
 from lambent import __version__
 from lambent.faces.admin import Admin
@@ -30,9 +23,8 @@ from lambent.faces.codec import Codec
 from lambent.faces.packages import PREFIX as DOWNLOADS
 from lambent.faces.packages import PackageDownloads
 from lambent.faces.router import Router
-from lambent.faces.server import Server
+from lambent.faces.server import Server, bind
 from lambent.faces.signature import Verifier
-from lambent.folder import CERTIFICATES_FILE, CannotStart, write_run_file
 from lambent.invoke.admission import Admission
 from lambent.invoke.environment import Surroundings
 from lambent.invoke.instances import Instances
@@ -57,11 +49,8 @@ from lambent.store.sqlite import Sqlite
 from lambent.warehouse.accounts import DATABASE
 from lambent.warehouse.warehouse import Warehouse
 
-log = logging.getLogger(__name__)
-
 PASSWORD_LIFETIME_S = 12 * 3600.0
 CORES = os.cpu_count() or 1
-GC_THRESHOLD = (20_000, 20, 50)  # what waits for the next flush of records is not garbage
 ENDPOINT_DOOR, WAREHOUSE_DOOR = 9000, 5439  # the same for every function, whatever the ports outside
 
 
@@ -90,8 +79,8 @@ class Node:
     async def start(self) -> None:
         """Open what is stored, take up what was left undone, then open the door. Raises `CannotStart`."""
         settings = self.settings
-        endpoint = _bind(settings.host, settings.port, "--port")
-        warehouse = _bind(settings.host, settings.warehouse_port, "LAMBENT_WAREHOUSE_PORT")
+        endpoint = bind(settings.host, settings.port, "--port")
+        warehouse = bind(settings.host, settings.warehouse_port, "LAMBENT_WAREHOUSE_PORT")
         await self._open_stores()
         self._build_invoke()
         await self._build_objects()
@@ -233,73 +222,9 @@ class Node:
         }
 
 
-async def serve(launch: Launch, host: Host, tell: Callable[[str], None]) -> None:
-    """Run a node until SIGTERM or SIGINT. Raises `CannotStart`."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    node = Node(launch, host)
-    began = time.monotonic()
-    await node.start()
-    facts = {
-        "pid": os.getpid(),
-        "url": node.url,
-        "region": node.settings.region,
-        "isolation": host.isolation,
-        "warehouse": {
-            "host": node.settings.host,
-            "port": node.warehouse_port,
-            "database": DATABASE,
-            "certificates": str(node.settings.data / CERTIFICATES_FILE),
-        },
-        "started_at": time.time(),
-    }
-    gc.collect()
-    gc.freeze()  # the service models are for ever: no collection need look at them again
-    gc.set_threshold(*GC_THRESHOLD)
-    write_run_file(node.settings.data, facts)
-    tell(f"ready after {time.monotonic() - began:.1f} s: {node.url}")
-    await stopped.wait()
-    tell("stopping: what runs may end")
-    await node.stop()
-
-
-def run(launch: Launch, connect: Callable[[], Any], tell: Callable[[str], None]) -> int:
-    """`serve` on an event loop of its own; `connect` gives the host. The process's exit status."""
-
-    async def main() -> None:
-        await serve(launch, await connect(), tell)
-
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(main())
-    except CannotStart as error:
-        print(f"lambent: {error}", file=sys.stderr, flush=True)
-        return 3
-    return 0
-
-
 def _address(door: Door, port: int) -> tuple[str, int]:
     """Where functions reach what serves on `port` outside."""
     return door.host, door.listener.getsockname()[1] if door.listener else port
-
-
-def _bind(host: str, port: int, flag: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise CannotStart(
-            f"port {port} of {host} cannot be used: {error.strerror}; choose another with {flag}"
-        ) from None
-    listener.listen(1024)
-    listener.setblocking(False)
-    return listener
 
 
 def _secret(path: Path) -> bytes:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import lambent
-from lambent import app
+from lambent import serving
+from lambent.app import ENDPOINT_DOOR, WAREHOUSE_DOOR, Launch
 from lambent.folder import CERTIFICATES_FILE, CannotStart, DataFolder
 from lambent.objects import seaweedfs
 from lambent.objects.place import Place
@@ -51,7 +52,7 @@ def child() -> int:
     """The node as the launcher starts it: under a user of its own, with its settings on a descriptor."""
     with os.fdopen(NODE_INPUT, "rb") as given:
         launch = pickle.load(given)  # written by the launcher, who started us
-    return app.run(launch, lambda: LauncherHost.connect(NODE_CONTROL), _say)
+    return serving.run(launch, lambda: LauncherHost.connect(NODE_CONTROL), _say)
 
 
 def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
@@ -63,7 +64,7 @@ def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
     isolation = "process" if settings.isolation == "process" else capabilities.best_isolation()
     if settings.isolation == "strict" and isolation != "namespaces":
         raise SandboxError("--isolation strict needs what this machine does not give: see `lambent doctor`")
-    launch = app.Launch(
+    launch = Launch(
         settings=settings,
         credentials=tuple(credentials.load_or_create(folder.credentials, settings.credentials)),
         certificates=root.CERTIFICATES if isolation == "namespaces" else str(bundle),
@@ -79,10 +80,10 @@ def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
     async def connect() -> ProcessHost:
         return ProcessHost(settings.data, programs)
 
-    return app.run(launch, connect, tell)
+    return serving.run(launch, connect, tell)
 
 
-def _launch(launch: app.Launch, folder: DataFolder, programs: tuple[Program, ...], bundle: Path) -> NoReturn:
+def _launch(launch: Launch, folder: DataFolder, programs: tuple[Program, ...], bundle: Path) -> NoReturn:
     """This process becomes the launcher, the node its child."""
     settings = launch.settings
     package = Path(lambent.__file__).parent
@@ -99,7 +100,7 @@ def _launch(launch: app.Launch, folder: DataFolder, programs: tuple[Program, ...
         paths=(Path(sys.prefix), Path(sys.base_prefix), package.parent, shelf.cache_folder()),
         interpreters=tuple(map(launch.catalog.get, launch.catalog.runtimes)),
         programs=programs,
-        ports=(app.ENDPOINT_DOOR, app.WAREHOUSE_DOOR),
+        ports=(ENDPOINT_DOOR, WAREHOUSE_DOOR),
         certificates=bundle,
         max_sandboxes=settings.max_instances,
         cpu=settings.cpu,

@@ -7,8 +7,9 @@ import socket
 from lambent.faces.connection import Connection
 from lambent.faces.exchange import Limits
 from lambent.faces.http import Handler
+from lambent.folder import CannotStart
 
-__all__ = ["Limits", "Server"]
+__all__ = ["Limits", "Server", "bind"]
 
 log = logging.getLogger(__name__)
 
@@ -88,3 +89,20 @@ class Server:
             connection.expire(now)
         again = bool(self._connections)
         self._sweeping = self.loop.call_later(SWEEP_S, self._sweep) if again else None
+
+
+def bind(host: str, port: int, flag: str) -> socket.socket:
+    """A listening socket. Raises `CannotStart`, which names the flag to choose another port with."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CannotStart(
+            f"port {port} of {host} cannot be used: {error.strerror}; choose another with {flag}"
+        ) from None
+    listener.listen(1024)
+    listener.setblocking(False)
+    return listener

@@ -25,7 +25,9 @@ class Family:
         self.pid = process.pid
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._process = process  # kept, lest its finalizer reap the child before us
-        self._usage: resource.struct_rusage | None = None
+        # A child that was forked from a large process counts that one's memory as its own peak.
+        self._inherited_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        self._peak_kb = 0
         self._watch = asyncio.create_task(self._until_gone())
 
     def kill(self) -> None:
@@ -45,13 +47,14 @@ class Family:
                 os.killpg(self.pid, signal.SIGTERM)
 
     def memory_peak_mb(self) -> int:
-        """The child's own peak of resident memory; its descendants' are not known."""
-        if self._usage is not None:
-            return -(-self._usage.ru_maxrss // 1024)
-        for line in (PROC / str(self.pid) / "status").read_text().splitlines():
+        """The child's own peak of resident memory; its descendants' are not known.
+
+        Once it has ended: what it reached, or what was read last when it stayed below our own peak.
+        """
+        for line in () if self.exited.done() else _status(self.pid):
             if line.startswith("VmHWM:"):
-                return -(-int(line.split()[1]) // 1024)
-        return 0  # it ended this moment and waits to be reaped
+                self._peak_kb = max(self._peak_kb, int(line.split()[1]))
+        return -(-self._peak_kb // 1024)
 
     async def _until_gone(self) -> None:
         """Wait for the child, kill what it left, and reap it last: until then its pid stays its session's."""
@@ -63,9 +66,19 @@ class Family:
             self.exited.set_result(self._reap())
 
     def _reap(self) -> Exit:
-        _, status, self._usage = os.wait4(self.pid, 0)
+        _, status, usage = os.wait4(self.pid, 0)
+        if usage.ru_maxrss > self._inherited_kb:
+            self._peak_kb = max(self._peak_kb, usage.ru_maxrss)
         code = self._process.returncode = os.waitstatus_to_exitcode(status)
         return Exit(code) if code >= 0 else Exit(None, signal=-code)
+
+
+def _status(pid: int) -> list[str]:
+    """Nothing once it has been reaped."""
+    try:
+        return (PROC / str(pid) / "status").read_text().splitlines()
+    except OSError:
+        return []
 
 
 def members(leader: int) -> list[int]:
