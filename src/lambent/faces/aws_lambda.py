@@ -26,6 +26,8 @@ from lambent.store.policies import Policies
 
 UNCHECKED = frozenset({"Runtime"})  # shapes whose violations the service tells in words of its own
 
+_DURABLE = "durable executions are not part of Lambent"
+
 
 class LambdaFace(FunctionOperations, PermissionOperations, TagOperations, DetailOperations):
     """What is not a method here is answered 501. `code_url` gives the address of a package's zip."""
@@ -40,6 +42,23 @@ class LambdaFace(FunctionOperations, PermissionOperations, TagOperations, Detail
         Throttled: "TooManyRequestsException",
         Unavailable: "ServiceException",
     }
+    refused: Mapping[str, str] = dict.fromkeys(
+        (
+            "CheckpointDurableExecution",
+            "DeleteDurableExecution",
+            "GetDurableExecution",
+            "GetDurableExecutionHistory",
+            "GetDurableExecutionState",
+            "ListDurableExecutionsByFunction",
+            "PauseDurableExecution",
+            "ResumeDurableExecution",
+            "SendDurableExecutionCallbackFailure",
+            "SendDurableExecutionCallbackHeartbeat",
+            "SendDurableExecutionCallbackSuccess",
+            "StopDurableExecution",
+        ),
+        _DURABLE,
+    )
 
     def __init__(
         self,

@@ -55,7 +55,8 @@ class Codec:
     """Everything between HTTP and a face's methods, for one service.
 
     A face has one method an operation, `await face.get_function(call, input)`; keys are the model's
-    member names. `face.errors` gives the codes of `PlatformError`s.
+    member names. `face.errors` gives the codes of `PlatformError`s, `face.refused` the reasons why an
+    operation has no method.
     """
 
     def __init__(self, service: str, *, unchecked: frozenset[str] = frozenset()) -> None:
@@ -114,7 +115,8 @@ class Codec:
         operation, labels = self._wire.match(request, body)
         method = getattr(face, self._methods[operation.name], None)
         if method is None:
-            text = f"{operation.name} of {self.service} is not supported here."
+            reason = getattr(face, "refused", {}).get(operation.name, "not in this version")
+            text = f"{operation.name} of {self.service} is not supported here: {reason}."
             raise ServiceError(self._wire.missing_code, text, 501)
         given = self._wire.read(operation, labels, request, body)
         if operation.input_shape is not None:

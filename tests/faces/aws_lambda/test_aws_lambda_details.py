@@ -69,8 +69,3 @@ async def test_what_terraform_reads_of_every_function(client: Client, refused: R
     assert error.message == f"The function {arn('f', '$LATEST')} doesn't have an EventInvokeConfig"
     error = await refused(client.get_function_url_config(FunctionName="f"))
     assert (error.status, error.message) == (404, "The resource you requested does not exist.")
-
-
-async def test_what_is_not_done_says_so(client: Client, refused: Refused) -> None:
-    error = await refused(client.list_layers())
-    assert (error.status, error.code) == (501, "NotImplementedException")

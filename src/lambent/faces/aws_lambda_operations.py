@@ -1,0 +1,44 @@
+"""Which of Lambda's operations work, which keep what they are given, which are refused and why."""
+
+from collections.abc import Iterator
+
+from lambent.faces.aws_lambda import UNCHECKED, LambdaFace
+from lambent.faces.codec import Codec
+
+PAST_THE_CODEC = frozenset({"Invoke"})  # answered by faces of their own
+
+# Stored, checked and shown again; the text says what becomes of it here.
+KEPT: dict[str, str] = {}
+PAGE = """# Lambda's operations
+
+What each operation of AWS Lambda's API does here. Made by `scripts/operations` from the faces and from AWS's
+own service model; a test fails when it is stale.
+
+- **works**: does what it does at AWS.
+- **kept**: what is given is checked, stored and shown again; it has no effect beyond what is said.
+- **refused**: answered 501 `NotImplementedException`, with the reason.
+
+| operation | state | |
+|---|---|---|
+{rows}
+"""
+
+
+def table() -> str:
+    """The page in the docs."""
+    lines = [f"| {name} | {state} | {text} |".replace("|  |", "| |") for name, state, text in _rows()]
+    return PAGE.format(rows="\n".join(lines))
+
+
+def _rows() -> Iterator[tuple[str, str, str]]:
+    for name, there in sorted(Codec("lambda", unchecked=UNCHECKED).operations(LambdaFace).items()):
+        if name in KEPT:
+            yield name, "kept", KEPT[name]
+        elif there or name in PAST_THE_CODEC:
+            yield name, "works", ""
+        else:
+            yield name, "refused", LambdaFace.refused.get(name, "not in this version")
+
+
+if __name__ == "__main__":
+    print(table(), end="")
