@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from lambent.faces.aws_lambda_aliases import AliasOperations
 from lambent.faces.aws_lambda_code import ReadObject, Sources
 from lambent.faces.aws_lambda_configuration import Configurations, Runtimes
 from lambent.faces.aws_lambda_details import DetailOperations
@@ -20,6 +21,7 @@ from lambent.model.errors import (
     Unavailable,
 )
 from lambent.model.function import Code
+from lambent.store.aliases import Aliases
 from lambent.store.functions import Functions
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
@@ -29,7 +31,7 @@ UNCHECKED = frozenset({"Runtime"})  # shapes whose violations the service tells 
 _DURABLE = "durable executions are not part of Lambent"
 
 
-class LambdaFace(FunctionOperations, PermissionOperations, TagOperations, DetailOperations):
+class LambdaFace(FunctionOperations, AliasOperations, PermissionOperations, TagOperations, DetailOperations):
     """What is not a method here is answered 501. `code_url` gives the address of a package's zip."""
 
     errors: Mapping[type[PlatformError], str] = {
@@ -72,6 +74,7 @@ class LambdaFace(FunctionOperations, PermissionOperations, TagOperations, Detail
         code_url: Callable[[Code], str],
     ) -> None:
         self.functions = functions
+        self.aliases = Aliases(functions)
         self.policies = policies
         self.packages = packages
         self.configurations = Configurations(runtimes, architecture)

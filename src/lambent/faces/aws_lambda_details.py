@@ -64,10 +64,6 @@ class DetailOperations:
         self.functions.described(target)
         return {"UpdateRuntimeOn": "Auto", "FunctionArn": target.arn}
 
-    async def list_aliases(self, call: Call, given: Members) -> Members:
-        self.functions.function(resolve_function(call, given["FunctionName"]))
-        return {"Aliases": []}
-
     def _check_whole(self, call: Call, given: Members) -> None:
         target = resolve(call, given["FunctionName"])
         if target.qualifier is not None:

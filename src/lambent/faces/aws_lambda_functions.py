@@ -1,7 +1,5 @@
 """Lambda's operations on functions and their versions."""
 
-import base64
-import binascii
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -9,6 +7,7 @@ from typing import Any
 
 from lambent.faces.aws_lambda_code import Sources
 from lambent.faces.aws_lambda_configuration import Configurations
+from lambent.faces.aws_lambda_pages import UNREADABLE_MARKER, limit, pack, unpack
 from lambent.faces.aws_lambda_shapes import configuration, listed
 from lambent.faces.aws_lambda_tags import check_tags
 from lambent.faces.aws_lambda_targets import resolve, resolve_function
@@ -22,8 +21,6 @@ from lambent.store.packages import Packages
 
 Members = dict[str, Any]
 
-PAGE_ITEMS = 50
-UNREADABLE_MARKER = "Invalid Marker: use the NextMarker of the page before."
 NO_HANDLER = "Runtime and Handler are mandatory parameters for functions created with deployment packages."
 
 
@@ -78,7 +75,7 @@ class FunctionOperations:
         name, number = _read_marker(given.get("Marker"))
         every = given.get("FunctionVersion") == "ALL"
         versions = self._versions_from(call, name, number, every)
-        page = list(islice(versions, _limit(given)))
+        page = list(islice(versions, limit(given)))
         shapes = [listed(v, v.qualified_arn if every else v.key.arn) for v in page]
         return _paged("Functions", shapes, page, versions)
 
@@ -86,7 +83,7 @@ class FunctionOperations:
         key = resolve_function(call, given["FunctionName"])
         _, number = _read_marker(given.get("Marker"))
         versions = self._versions_of(key, number)
-        page = list(islice(versions, _limit(given)))
+        page = list(islice(versions, limit(given)))
         return _paged("Versions", [listed(v, v.qualified_arn) for v in page], page, versions)
 
     async def update_function_code(self, call: Call, given: Members) -> Members:
@@ -170,27 +167,19 @@ def _check_name(key: FunctionKey) -> None:
         )
 
 
-def _limit(given: Members) -> int:
-    return min(int(given.get("MaxItems", PAGE_ITEMS)), PAGE_ITEMS)
-
-
 def _paged(name: str, shapes: list[Members], page: list[Version], rest: Iterator[Version]) -> Members:
     if next(rest, None) is None:
         return {name: shapes}
     last = page[-1]
     number = "0" if last.version == LATEST else last.version
-    return {
-        name: shapes,
-        "NextMarker": base64.urlsafe_b64encode(f"{last.key.name}:{number}".encode()).decode(),
-    }
+    return {name: shapes, "NextMarker": pack(f"{last.key.name}:{number}")}
 
 
 def _read_marker(marker: str | None) -> tuple[str, int]:
     """Behind which function and version a page begins."""
     if not marker:
         return "", -1
-    try:
-        name, _, number = base64.urlsafe_b64decode(marker).decode().rpartition(":")
-        return name, int(number)
-    except (binascii.Error, ValueError):
-        raise InvalidParameter(UNREADABLE_MARKER) from None
+    name, _, number = unpack(marker).rpartition(":")
+    if not number.isdecimal():
+        raise InvalidParameter(UNREADABLE_MARKER)
+    return name, int(number)

@@ -66,7 +66,7 @@ class PermissionOperations:
             raise NotFound(NO_RESOURCE)
         return {
             "Policy": document(target, policy).decode(),
-            "RevisionId": self.functions.described(target).revision_id,
+            "RevisionId": self.functions.revision(target),
         }
 
     async def remove_permission(self, call: Call, given: Members) -> Members:

@@ -118,7 +118,8 @@ def error_body(shape: StructureShape | None, error: ServiceError) -> dict[str, A
         if name.lower() == "message":
             body[wire_name(member, name)] = error.message
         elif name == "Type":
-            body[name] = "User" if error.status < 500 else "Server"
+            kind = error.fields.get("Type", "User" if error.status < 500 else "Server")
+            body |= {name: kind} if kind else {}  # a few errors of AWS's come without
         elif name in error.fields:
             body[wire_name(member, name)] = error.fields[name]
     if not any(name.lower() == "message" for name in shape.members):  # all of CloudWatch Logs' errors

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from lambent.model.alias import Alias
 from lambent.model.names import LATEST, FunctionKey
 
 
@@ -115,3 +116,4 @@ class Function:
     serving: Version
     published: Mapping[str, Version] = field(default_factory=dict)  # by number, in the order of publishing
     tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, Alias] = field(default_factory=dict)  # by name, in the order of the names

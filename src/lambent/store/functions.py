@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from lambent.model.alias import Alias
 from lambent.model.errors import Conflict, InvalidParameter, NotFound, Precondition, Unavailable
 from lambent.model.function import CREATING, Code, Reason, Version
 from lambent.model.lifecycle import (
@@ -19,6 +20,7 @@ from lambent.model.lifecycle import (
 )
 from lambent.model.names import LATEST, FunctionKey, Target
 from lambent.model.timestamps import later_stamp
+from lambent.store import alias_rows
 from lambent.store import version_rows as rows
 from lambent.store.base import Store, Transaction
 from lambent.store.snapshot import Change, Snapshot
@@ -60,6 +62,12 @@ class Functions(Snapshot):
         for *where, tags in self._store.query("SELECT account, region, name, tags FROM functions"):
             key = FunctionKey(*where)
             self._functions[key] = replace(self._functions[key], tags=rows.decode_tags(tags))
+        for (text,) in self._store.query(
+            "SELECT document FROM aliases ORDER BY account, region, name, alias"
+        ):
+            alias = alias_rows.decode(text)
+            function = self._functions[alias.key]
+            self._functions[alias.key] = replace(function, aliases={**function.aliases, alias.name: alias})
         for function in self._functions.values():
             if in_transit(function.latest):
                 self._spawn(self._settle(function.latest))
@@ -85,7 +93,7 @@ class Functions(Snapshot):
             published = (_publish(tx, latest, CREATED),) if publish else ()
             return Change(result=(*published, latest)[0], saved=(latest, *published), tags=dict(tags or {}))
 
-        return await self._change(work)
+        return await self.change(work)
 
     async def update(
         self,
@@ -106,7 +114,7 @@ class Functions(Snapshot):
             published = (_published_before(tx, after) or _publish(tx, after, CREATED),) if publish else ()
             return Change(result=(*published, after)[0], saved=(after, *published))
 
-        return await self._change(work)
+        return await self.change(work)
 
     async def publish(
         self,
@@ -133,7 +141,7 @@ class Functions(Snapshot):
             version = _publish(tx, after, READY, description)
             return Change(result=version, saved=(after, version))
 
-        return await self._change(work)
+        return await self.change(work)
 
     async def delete(self, key: FunctionKey) -> None:
         """Delete the function with all its versions and policies."""
@@ -143,17 +151,24 @@ class Functions(Snapshot):
             rows.delete_function(tx, key)
             return Change(result=latest, removed=(LATEST,))
 
-        await self._change(work)
+        await self.change(work)
 
     async def delete_version(self, key: FunctionKey, number: str) -> None:
         """Delete one version with its policy; one that is not there is no error, as at AWS."""
 
         def work(tx: Transaction) -> Change:
             latest = _latest(tx, key)
+            if names := [
+                alias.name for alias in alias_rows.load_all(tx, key).values() if alias.names(number)
+            ]:
+                raise Conflict(
+                    "Unable to delete version because the following aliases reference it: "
+                    f"[{', '.join(names)}]"
+                )
             rows.delete_version(tx, key, number)
             return Change(result=latest, removed=(number,))
 
-        await self._change(work)
+        await self.change(work)
 
     async def retag(self, key: FunctionKey, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> None:
         """Replace the tags by `change` of them."""
@@ -164,28 +179,35 @@ class Functions(Snapshot):
             rows.save_tags(tx, key, tags)
             return Change(result=latest, tags=tags)
 
-        await self._change(work)
+        await self.change(work)
 
     async def revise(
-        self, target: Target, beside: Callable[[Transaction, Version], None], *, after: Callable[[], None]
-    ) -> Version:
-        """Give a version a new RevisionId in the transaction in which `beside` changes what belongs to it.
-
-        `after` is called once both are on disk.
+        self,
+        target: Target,
+        beside: Callable[[Transaction, Version | Alias], None],
+        *,
+        after: Callable[[], None],
+    ) -> None:
+        """Give a version or alias a new RevisionId in the transaction in which `beside` changes what
+        belongs to it. `after` is called once both are on disk.
         """
 
         def work(tx: Transaction) -> Change:
-            version = rows.load(tx, target.key, target.qualifier or LATEST)
-            if version is None:
+            qualifier = target.qualifier or LATEST
+            revised = rows.load(tx, target.key, qualifier) or alias_rows.load(tx, target.key, qualifier)
+            if revised is None:
                 raise NotFound(f"Function not found: {target.arn}")
-            beside(tx, version)
-            revised = replace(version, revision_id=new_revision())
-            rows.save(tx, revised)
-            return Change(result=revised, saved=(revised,))
+            beside(tx, revised)
+            revised = replace(revised, revision_id=new_revision())
+            if isinstance(revised, Version):
+                rows.save(tx, revised)
+                return Change(result=revised, saved=(revised,))
+            alias_rows.save(tx, revised)
+            return Change(result=_latest(tx, target.key), aliases=alias_rows.load_all(tx, target.key))
 
-        return await self._change(work, after)
+        await self.change(work, after)
 
-    async def _change(
+    async def change(
         self, work: Callable[[Transaction], Change], after: Callable[[], None] | None = None
     ) -> Version:
         """Run `work` and refresh the snapshot, to the end even when the caller is cancelled."""
@@ -222,7 +244,7 @@ class Functions(Snapshot):
 
         while True:
             try:
-                await self._change(work)
+                await self.change(work)
                 return
             except NotFound:  # deleted in the meantime
                 return
@@ -242,7 +264,7 @@ class Functions(Snapshot):
             task.exception()  # whoever waits has it; when nobody does any more, nobody needs it
 
 
-def check_revision(version: Version, revision_id: str | None, api: str) -> None:
+def check_revision(version: Version | Alias, revision_id: str | None, api: str) -> None:
     """Raises `Precondition` unless the caller knows the latest revision or does not care."""
     if revision_id is not None and revision_id != version.revision_id:
         raise Precondition(STALE_REVISION.format(api=api))

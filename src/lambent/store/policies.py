@@ -6,6 +6,7 @@ from dataclasses import fields
 
 import orjson
 
+from lambent.model.alias import Alias
 from lambent.model.errors import Conflict, NotFound
 from lambent.model.function import Version
 from lambent.model.names import LATEST, FunctionKey, Target
@@ -53,10 +54,10 @@ class Policies:
         """Whether callers of another account may call the function."""
         return any(permission.allows_account(account, action) for permission in self.find(target))
 
-    async def add(self, target: Target, permission: Permission, revision_id: str | None = None) -> Version:
+    async def add(self, target: Target, permission: Permission, revision_id: str | None = None) -> None:
         """Add a statement. Raises `Conflict` when its id is taken."""
 
-        def beside(tx: Transaction, version: Version) -> None:
+        def beside(tx: Transaction, version: Version | Alias) -> None:
             check_revision(version, revision_id, "GetPolicy")
             policy = _load(tx, target)
             if any(one.sid == permission.sid for one in policy):
@@ -66,12 +67,12 @@ class Policies:
                 )
             _save(tx, target, (*policy, permission))
 
-        return await self._revise(target, beside)
+        await self._revise(target, beside)
 
-    async def remove(self, target: Target, sid: str, revision_id: str | None = None) -> Version:
+    async def remove(self, target: Target, sid: str, revision_id: str | None = None) -> None:
         """Remove a statement. Raises `NotFound` when there is none of that id."""
 
-        def beside(tx: Transaction, version: Version) -> None:
+        def beside(tx: Transaction, version: Version | Alias) -> None:
             policy = _load(tx, target)
             left = tuple(one for one in policy if one.sid != sid)
             if not policy:
@@ -81,11 +82,11 @@ class Policies:
             check_revision(version, revision_id, "GetPolicy")
             _save(tx, target, left)
 
-        return await self._revise(target, beside)
+        await self._revise(target, beside)
 
-    async def _revise(self, target: Target, beside: Callable[[Transaction, Version], None]) -> Version:
+    async def _revise(self, target: Target, beside: Callable[[Transaction, Version | Alias], None]) -> None:
         after = functools.partial(self._refresh, target.key)
-        return await self._functions.revise(target, beside, after=after)
+        await self._functions.revise(target, beside, after=after)
 
     def _refresh(self, key: FunctionKey) -> None:
         """Read one function's policies again; they may have gone together with it."""

@@ -4,6 +4,7 @@ import bisect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from lambent.model.alias import Alias
 from lambent.model.errors import NotFound
 from lambent.model.function import Function, Version
 from lambent.model.lifecycle import STALE, UPDATING, standing
@@ -16,8 +17,9 @@ class Change:
 
     result: Version
     saved: tuple[Version, ...] = ()
-    removed: tuple[str, ...] = ()  # version numbers; $LATEST stands for the whole function
+    removed: tuple[str, ...] = ()  # versions and aliases; $LATEST stands for the whole function
     tags: Mapping[str, str] | None = None
+    aliases: Mapping[str, Alias] | None = None  # all that the function has now
 
 
 class Snapshot:
@@ -39,7 +41,10 @@ class Snapshot:
             return None
         if target.qualifier is None or target.qualifier == LATEST:
             return function.serving
-        return function.published.get(target.qualifier)
+        version = function.published.get(target.qualifier)
+        if version is None and (alias := function.aliases.get(target.qualifier)):
+            return self.find(Target(target.key, alias.pick()))
+        return version
 
     def get(self, target: Target) -> Version:
         """What a call of `target` runs. Raises `NotFound`."""
@@ -50,11 +55,19 @@ class Snapshot:
 
     def described(self, target: Target) -> Version:
         """The version as its owner sees it, an update in progress included. Raises `NotFound`."""
-        if target.qualifier is None or target.qualifier == LATEST:
-            function = self._functions.get(target.key)
-            if function is not None:
-                return function.latest
-        return self.get(target)
+        function = self._functions.get(target.key)
+        if function is not None:
+            alias = function.aliases.get(target.qualifier or "")
+            qualifier = alias.version if alias else target.qualifier or LATEST
+            version = function.latest if qualifier == LATEST else function.published.get(qualifier)
+            if version is not None:
+                return version
+        raise NotFound(f"Function not found: {target.arn}")
+
+    def revision(self, target: Target) -> str:
+        """The RevisionId of a version or an alias. Raises `NotFound`."""
+        alias = self.function(target.key).aliases.get(target.qualifier or "")
+        return alias.revision_id if alias else self.described(target).revision_id
 
     def function(self, key: FunctionKey) -> Function:
         """Raises `NotFound`."""
@@ -62,6 +75,9 @@ class Snapshot:
         if function is None:
             raise NotFound(f"Function not found: {key.arn}")
         return function
+
+    def peek(self, key: FunctionKey) -> Function | None:
+        return self._functions.get(key)
 
     def exists(self, key: FunctionKey) -> bool:
         return key in self._functions
@@ -98,6 +114,8 @@ class Snapshot:
         function = self._functions[key]
         if change.tags is not None:
             function = replace(function, tags=change.tags)
+        if change.aliases is not None:
+            function = replace(function, aliases=change.aliases)
         if change.removed:
             left = {n: v for n, v in function.published.items() if n not in change.removed}
             function = replace(function, published=left)

@@ -12,6 +12,7 @@ from lambent.model.names import LATEST, FunctionKey
 from lambent.store.base import Transaction
 
 WHERE = "account = ? AND region = ? AND name = ?"
+OF_QUALIFIERS = ("policies", "function_settings")  # what hangs on versions and aliases
 _STORED = [field.name for field in fields(Version) if field.init]
 
 
@@ -53,7 +54,7 @@ def insert_function(tx: Transaction, key: FunctionKey, tags: Mapping[str, str]) 
 
 
 def delete_function(tx: Transaction, key: FunctionKey) -> None:
-    for table in ("functions", "versions", "policies"):
+    for table in ("functions", "versions", "aliases", *OF_QUALIFIERS):
         tx.execute(f"DELETE FROM {table} WHERE {WHERE}", where(key))
 
 
@@ -102,4 +103,10 @@ def save(tx: Transaction, version: Version) -> None:
 
 def delete_version(tx: Transaction, key: FunctionKey, version: str) -> None:
     tx.execute(f"DELETE FROM versions WHERE {WHERE} AND version = ?", (*where(key), version))
-    tx.execute(f"DELETE FROM policies WHERE {WHERE} AND qualifier = ?", (*where(key), version))
+    delete_qualified(tx, key, version)
+
+
+def delete_qualified(tx: Transaction, key: FunctionKey, qualifier: str) -> None:
+    """What hangs on a version or an alias goes with it."""
+    for table in OF_QUALIFIERS:
+        tx.execute(f"DELETE FROM {table} WHERE {WHERE} AND qualifier = ?", (*where(key), qualifier))

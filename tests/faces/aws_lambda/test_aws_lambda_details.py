@@ -62,7 +62,6 @@ async def test_what_terraform_reads_of_every_function(client: Client, refused: R
         assert set(answer) == {"ResponseMetadata"}
     answer = await client.delete_function_concurrency(FunctionName="f")
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204
-    assert (await client.list_aliases(FunctionName="f"))["Aliases"] == []
     management = await client.get_runtime_management_config(FunctionName="f")
     assert (management["UpdateRuntimeOn"], management["FunctionArn"]) == ("Auto", arn("f"))
     error = await refused(client.get_function_event_invoke_config(FunctionName="f"))
