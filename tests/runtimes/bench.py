@@ -4,7 +4,7 @@ import json
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,17 @@ from lambent.model.function import Code, State, Version
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.names import FunctionKey, Target
 from lambent.runtimes import executables
+from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import Host, SandboxSpec
 
 KEY = FunctionKey("000000000000", "us-east-1", "f")
 EXECUTABLES = executables.find()
+CATALOG = Catalog.find()
+PYTHON = f"python3.{sys.version_info.minor}"
+PROGRAMS = {
+    **EXECUTABLES,
+    **{name: replace(CATALOG.get(name), program=True) for name in CATALOG.interpreters},
+}
 
 # A bootstrap with the client's half of the Runtime API.
 CLIENT = f"""#!{sys.executable} -IS
@@ -107,7 +114,7 @@ class Benches:
             state=State.ACTIVE,
             timeout_s=timeout_s,
         )
-        interpreter = EXECUTABLES[runtime]
+        interpreter = PROGRAMS[runtime]
         sandbox = await self.host.create(SandboxSpec(interpreter=interpreter, code=code, layers=layers))
         log: list[str] = []
 

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.runtimes.bench import Benches, Make
+from tests.runtimes.bench import CATALOG, Benches, Make
 
 from lambent.model.interpreter import Interpreter
-from lambent.runtimes.catalog import Catalog
 from lambent.runtimes.python import frames
 from lambent.sandbox.process import ProcessHost
 
 BOOTSTRAP = Path(frames.__file__).parent
-CATALOG = Catalog.find()
 WAIT_S = 30.0
 ENVIRONMENT = {
     "AWS_LAMBDA_FUNCTION_NAME": "flights",

@@ -9,7 +9,7 @@ import venv
 from pathlib import Path
 
 import pytest
-from tests.runtimes.conftest import CATALOG
+from tests.runtimes.bench import CATALOG
 
 from lambent.model.errors import InvalidParameter
 from lambent.model.interpreter import Interpreter

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.runtimes.conftest import CATALOG, Bootstrap
+from tests.runtimes.bench import CATALOG
+from tests.runtimes.conftest import Bootstrap
 
 from lambent.model.interpreter import Interpreter
 from lambent.runtimes import libraries, shelf

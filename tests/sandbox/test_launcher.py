@@ -181,6 +181,7 @@ CREATE = {
     "memory_mb": 128,
     "tmp_mb": 512,
     "ahead": True,
+    "program": False,
     "account": "",
 }
 
@@ -204,6 +205,7 @@ HOSTILE: list[dict[str, object]] = [
     {"sandbox": -1},
     {"sandbox": 2**70},
     {"ahead": "yes"},
+    {"program": None},
     {"operation": "shell"},
     {"operation": None},
     {"operation": "run", "program": "sh"},

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,7 @@ from lambent.sandbox.base import Host, SandboxSpec
 from lambent.store.bundle import Bundle
 
 CREDENTIAL_LIFETIME_S = 12 * 3600
+WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"  # a program that the runtime is started by
 
 
 class Packages(Protocol):
@@ -56,6 +57,9 @@ class Instances:
             imports=bundle.imports,
             account=version.key.account if self.strict else "",
         )
+        if _is_observed(spec, version):
+            interpreter = replace(interpreter, program=True)
+            spec = replace(spec, interpreter=interpreter)
         sandbox = await self.host.create(spec)
         try:
             stream = stream_name(time.time(), version.version, instance_id)
@@ -75,3 +79,11 @@ class Instances:
     def _log_of(self, version: Version, stream: str) -> Callable[[Events | Run], None]:
         key = version.key
         return partial(self.write_log, key.account, key.region, version.log_group, stream)
+
+
+def _is_observed(spec: SandboxSpec, version: Version) -> bool:
+    """Whether a Python needs to be a program: extensions hear of its invocations, or a wrapper starts it."""
+    if not spec.interpreter.forks:
+        return False
+    extensions = (layer / "extensions" for layer in spec.layers)
+    return WRAPPER in (version.environment or {}) or any(folder.is_dir() for folder in extensions)

@@ -16,6 +16,7 @@ import struct
 import sys
 import typing
 
+PYTHON = "/.lambent/python"  # where the bootstrap is of a Python that is not forked
 PORT = 9001  # as on AWS, in a network of the sandbox's own
 BACKLOG = 16
 EXTENSIONS = 10  # AWS starts no more
@@ -48,7 +49,7 @@ def main(
     address = listen(control, port, [os.path.basename(path) for path in extensions], printed)
     own = {"LD_LIBRARY_PATH": LIBRARY_PATH, **environment, "AWS_LAMBDA_RUNTIME_API": address}
     os.chdir(own["LAMBDA_TASK_ROOT"])
-    folders = [own.get("LAMBDA_RUNTIME_DIR", "/var/runtime"), os.getcwd(), *layers]
+    folders = [PYTHON, own.get("LAMBDA_RUNTIME_DIR", "/var/runtime"), os.getcwd(), *layers]
     if extensions:
         return Parent(control, own, output).run(extensions, folders)
     refuse(control, become(folders, own))
@@ -107,7 +108,7 @@ def bootstrap(folders: typing.Sequence[str]) -> str | None:
 
 
 def missing(folders: typing.Sequence[str]) -> str:
-    searched = " ".join(os.path.join(folder, "bootstrap") for folder in folders[1:])
+    searched = " ".join(os.path.join(folder, "bootstrap") for folder in folders[2:])
     return f"Couldn't find valid bootstrap(s): [{searched}]"
 
 

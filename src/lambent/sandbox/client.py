@@ -78,6 +78,7 @@ class LauncherHost:
         number = next(self._numbers)
         wanted = {
             "runtime": spec.interpreter.runtime,
+            "program": spec.interpreter.program,
             "code": self._folder_name(spec.code),
             "layers": [self._folder_name(layer) for layer in spec.layers],
             "memory_mb": spec.memory_mb,

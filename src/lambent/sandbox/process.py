@@ -123,6 +123,9 @@ class PlainSandbox:
         """The variables that name what is elsewhere here than on AWS."""
         interpreter = self._spec.interpreter
         runtime = {} if interpreter.forks else {"LAMBDA_RUNTIME_DIR": str(RUNTIMES / interpreter.family)}
+        if interpreter.program:
+            folders = [*(layer / "python" for layer in reversed(self._spec.layers)), interpreter.libraries]
+            runtime["PYTHONPATH"] = os.pathsep.join(str(folder) for folder in folders if folder)
         return {
             "LAMBDA_TASK_ROOT": str(self._spec.code),
             "TMPDIR": str(self._folder / "tmp"),

@@ -4,7 +4,7 @@ import os
 import signal
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,6 +82,7 @@ class Requests:
         interpreter = self.interpreters.get(str(message.get("runtime")))
         if interpreter is None:
             raise BadRequest(f"there is no runtime {message.get('runtime')!r:.80}")
+        interpreter = replace(interpreter, program=checks.flag(message, "program"))
         code = checks.name(message, "code")
         layers = checks.names(message, "layers", LAYERS)
         memory_mb = checks.number(message, "memory_mb", MEMORY_MB)

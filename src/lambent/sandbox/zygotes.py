@@ -194,7 +194,8 @@ def _own_files(kind: Kind) -> dict[str, bytes]:
         return root.own_files(root.ARCHIVES)
     runtime = root.PACKAGE / "runtimes" / kind.interpreter.family
     if kind.entry == "executables":
-        files = {f"{LIBRARIES}/{path.name}": path.read_bytes() for path in runtime.glob("*")}
+        place = BOOTSTRAP if kind.interpreter.program else LIBRARIES
+        files = {f"{place}/{path.name}": path.read_bytes() for path in runtime.glob("*") if path.is_file()}
         return {**root.own_files(root.EXECUTABLES), **files}
     bootstrap = {f"{BOOTSTRAP}/{path.name}": path.read_bytes() for path in sorted(runtime.glob("*.py"))}
     return {**root.own_files(root.ZYGOTE), **bootstrap}

@@ -1,4 +1,7 @@
-"""One process without a zygote: `python -I -S runtimes/python CONTROL_FD LIBRARIES [LAYER...]`."""
+"""One process without a zygote: `python -I -S runtimes/python [CONTROL_FD LIBRARIES [LAYER...]]`.
+
+Without arguments it is a program among others, and speaks the Runtime API.
+"""
 
 import importlib
 import os
@@ -20,4 +23,7 @@ def load(folder: str) -> Any:
 if __name__ == "__main__":
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path = [p for p in sys.path if p and os.path.abspath(p) != here]
-    load(here).main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    bootstrap = load(here)
+    if len(sys.argv) == 1:
+        bootstrap.main(None)
+    bootstrap.main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])

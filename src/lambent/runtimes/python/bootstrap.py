@@ -11,11 +11,16 @@ import socket
 import sys
 import threading
 import time
-from typing import Any, Mapping, NoReturn, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, NoReturn, Optional, Sequence, Union
 
 from . import frames, handler, marshal, models, output
 from .context import Environment, LambdaContext
 from .errors import Error, describe
+
+if TYPE_CHECKING:
+    from .runtime_api import RuntimeApi
+
+    Channel = Union[frames.Channel, RuntimeApi]
 
 CONTROL_FD = 3
 LIBRARIES = "/var/runtime"
@@ -25,12 +30,12 @@ _quoted = json.encoder.encode_basestring_ascii
 
 
 def main(
-    control_fd: int = CONTROL_FD,
+    control_fd: Optional[int] = CONTROL_FD,
     libraries: str = LIBRARIES,
     layers: Sequence[str] = LAYERS,
     environment: Optional[Mapping[str, str]] = None,
 ) -> NoReturn:
-    """Serve on `control_fd`; never returns, but ends the process as the interpreter would.
+    """Serve on `control_fd`, or over the Runtime API; never returns, but ends as the interpreter would.
 
     `environment` takes the place of the process's own when a zygote was forked, which has done `prepare`
     and what else is the same for all. `libraries` is the folder
@@ -41,7 +46,7 @@ def main(
         if environment is None:
             prepare()
         begin(environment)
-        status = run(frames.Channel(_control(control_fd)), libraries, layers)
+        status = run(_channel(control_fd), libraries, layers)
     except SystemExit as error:
         status = _status(error)
     except BaseException:
@@ -75,7 +80,7 @@ def begin(environment: Optional[Mapping[str, str]] = None) -> None:
     output.configure_logging()
 
 
-def run(channel: frames.Channel, libraries: str, layers: Sequence[str]) -> int:
+def run(channel: Channel, libraries: str, layers: Sequence[str]) -> int:
     """Import the handler, tell the node, serve; the status to exit with."""
     task = os.environ["LAMBDA_TASK_ROOT"]
     os.chdir(task)
@@ -95,7 +100,7 @@ def run(channel: frames.Channel, libraries: str, layers: Sequence[str]) -> int:
     os._exit(0)  # the node has gone: nobody waits for threads and exit hooks
 
 
-def serve(channel: frames.Channel, function: handler.Handler) -> None:
+def serve(channel: Channel, function: handler.Handler) -> None:
     """Answer invocations until the node closes the socket."""
     environment = Environment()
     read = channel.read
@@ -118,7 +123,7 @@ def serve(channel: frames.Channel, function: handler.Handler) -> None:
 
 
 def invoke(
-    channel: frames.Channel,
+    channel: Channel,
     function: handler.Handler,
     meta: Mapping[str, Any],
     payload: bytes,
@@ -146,6 +151,14 @@ def invoke(
     output.flush()
     kind = frames.ANSWER if told is None else frames.ERROR
     channel.write(kind, ('{"id":%s}' % quoted_id).encode(), answer)
+
+
+def _channel(control_fd: Optional[int]) -> Channel:
+    if control_fd is None:
+        from .runtime_api import RuntimeApi  # which forked processes have no use for
+
+        return RuntimeApi(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    return frames.Channel(_control(control_fd))
 
 
 def _control(fd: int) -> socket.socket:
