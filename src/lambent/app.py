@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lambent import __version__
+from lambent.events.messages import Messages
+from lambent.events.queues import Queues
 from lambent.faces.admin import Admin
 from lambent.faces.aws_iam import IamFace
 from lambent.faces.aws_invoke import InvokeFace
@@ -18,6 +20,8 @@ from lambent.faces.aws_lambda import UNCHECKED, LambdaFace
 from lambent.faces.aws_logs import LogsFace
 from lambent.faces.aws_s3 import S3
 from lambent.faces.aws_s3_form import FormUploads
+from lambent.faces.aws_sqs import SqsFace
+from lambent.faces.aws_sqs_wire import SqsWires
 from lambent.faces.aws_sts import StsFace
 from lambent.faces.codec import Codec
 from lambent.faces.packages import PREFIX as DOWNLOADS
@@ -94,6 +98,7 @@ class Node:
     async def stop(self) -> None:
         """Let what runs end, from the edge inwards."""
         grace_s = self.settings.drain_s
+        self.messages.close()
         await self.server.close(grace_s)
         await self.queue.close(grace_s)
         await self.pool.close()
@@ -112,6 +117,9 @@ class Node:
         self.packages = Packages(self.settings.data, self.host)
         self.functions = Functions(self.store, self.packages.ensure)
         self.policies = Policies(self.store, self.functions)
+        self.queues = Queues(self.store)
+        self.messages = Messages(self.store, self.queues)
+        self.queues.load()
         await self.functions.load()
         await self.policies.load()
         await self.packages.collect(self.functions.digests(), grace_s=0)
@@ -175,6 +183,8 @@ class Node:
         router.add_service(Codec("iam"), IamFace(Roles(self.store)))
         router.add_service(Codec("sts"), StsFace())
         router.add_service(Codec("logs"), LogsFace(self.records.logs))
+        sqs = SqsWires(SqsFace(self.queues, self.messages, self.url))
+        router.add("sqs", sqs, sqs.render)
         s3 = S3(self.gateway, FormUploads(self.gateway, verifier))
         router.add("s3", s3, s3.render)
         router.add_admin(Admin(self.records.meter, self._status, self._health))

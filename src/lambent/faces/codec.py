@@ -59,11 +59,21 @@ class Codec:
     operation has no method.
     """
 
-    def __init__(self, service: str, *, unchecked: frozenset[str] = frozenset()) -> None:
-        """`unchecked` names shapes whose constraints the face checks, with words of its own."""
+    def __init__(
+        self,
+        service: str,
+        *,
+        unchecked: frozenset[str] = frozenset(),
+        wire: Callable[[ServiceModel], Wire] | None = None,
+        model: ServiceModel | None = None,
+    ) -> None:
+        """`unchecked` names shapes whose constraints the face checks, with words of its own.
+
+        `wire` and `model` are for a service that speaks otherwise than botocore's model says.
+        """
         self.service = service
-        self.model = load_model(service)
-        self._wire = _WIRES[self.model.resolved_protocol](self.model)
+        self.model = model or load_model(service)
+        self._wire = (wire or _WIRES[self.model.resolved_protocol])(self.model)
         self._checker = Checker(service, self._wire.invalid_code, unchecked)
         self._methods = {name: xform_name(name) for name in self.model.operation_names}
         self._errors: dict[str, StructureShape] = {}

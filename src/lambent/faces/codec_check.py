@@ -55,7 +55,7 @@ class Checker:
             items = [(str(number), item) for number, item in enumerate(value, 1)]
             yield from self._members(shape, shape.member, items, value, path, "Member")
         elif isinstance(shape, MapShape):
-            if any(broken(shape.key, key) for key in value):
+            if shape.key.name not in self._unchecked and any(broken(shape.key, key) for key in value):
                 yield _violation(shape, value, path, self._wrapped(shape.key, "Map keys"))
             yield from self._members(shape, shape.value, list(value.items()), value, path, "Map value")
 

@@ -1,0 +1,117 @@
+"""The messages of every queue: sent once they are on disk, received by one at a time, kept until deleted."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from lambent.events import message_rows as rows
+from lambent.events.arrivals import Arrivals
+from lambent.events.message_rows import Handle
+from lambent.events.queues import Queues
+from lambent.model.queue import Draft, Message, MessageQueue, Sent, parse_queue_arn
+from lambent.store.base import Store, Transaction
+
+EXPIRE_EVERY_S = 60.0
+LATE_S = 0.001  # a waiter that wakes too early would find nothing and wait anew
+
+_NEXT = "SELECT min(visible_at) FROM messages WHERE queue = ? AND visible_at > ?"
+_COUNT = """SELECT coalesce(sum(visible_at <= ?), 0),
+    coalesce(sum(visible_at > ? AND receives > 0), 0),
+    coalesce(sum(visible_at > ? AND receives = 0), 0) FROM messages WHERE queue = ?"""
+
+
+class Depth(NamedTuple):
+    """How many messages a queue has: to be received, being worked on, delayed."""
+
+    visible: int
+    in_flight: int
+    delayed: int
+
+
+class Messages:
+    """Send, receive, delete. A receiver waits for a notification or the next due time, never on a timer."""
+
+    def __init__(self, store: Store, queues: Queues, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._queues = queues
+        self._clock = clock
+        self._arrivals = Arrivals()
+        self._expired_at: dict[int, float] = {}  # by queue: when its old messages were last looked for
+
+    async def send(self, queue: MessageQueue, drafts: Sequence[Draft]) -> list[Sent]:
+        """On disk when this returns, all of them or none. Raises `Unavailable` when the disk is full."""
+        now = self._clock()
+        sent = await self._store.write(lambda tx: [rows.put(tx, queue, draft, now) for draft in drafts])
+        self.announce(queue, sum(new for _, new in sent))
+        return [one for one, _ in sent]
+
+    def put(self, tx: Transaction, queue: MessageQueue, draft: Draft) -> None:
+        """Write a message inside the caller's transaction; `announce` after its commit."""
+        rows.put(tx, queue, draft, self._clock())
+
+    def announce(self, queue: MessageQueue, messages: int = 1) -> None:
+        self._arrivals.tell(queue.id, messages)
+
+    async def receive(
+        self, queue: MessageQueue, count: int, timeout_s: float, wait_s: float = 0.0
+    ) -> list[Message]:
+        """What can be seen, unseen by others for `timeout_s`; waits `wait_s` for the first."""
+        deadline = self._clock() + wait_s
+        while True:
+            taken = await self._take(queue, count, timeout_s)
+            now = self._clock()
+            if taken or now >= deadline or self._queues.find(queue.key) is None:
+                return taken
+            (due,) = self._store.query(_NEXT, (queue.id, now))[0]
+            until = deadline if due is None else min(deadline, due + LATE_S)
+            if not await self._arrivals.wait(queue.id, max(until - now, 0.0)):
+                return []
+
+    async def _take(self, queue: MessageQueue, count: int, timeout_s: float) -> list[Message]:
+        now = self._clock()
+        grave = self._queues.find(parse_queue_arn(queue.dead_letter)) if queue.dead_letter else None
+        expire = now - self._expired_at.get(queue.id, 0.0) > EXPIRE_EVERY_S
+
+        def work(tx: Transaction) -> tuple[list[Message], int]:
+            if expire:
+                rows.expire(tx, queue, now)
+            return rows.take(tx, queue, grave, count, timeout_s, now)
+
+        if expire:
+            self._expired_at[queue.id] = now
+        taken, buried = await self._store.write(work)
+        if grave is not None and buried:
+            self.announce(grave, buried)
+        return taken
+
+    async def delete(self, queue: MessageQueue, handles: Sequence[Handle]) -> None:
+        await self._store.write(lambda tx: rows.delete(tx, handles))
+        if queue.fifo:  # the next of their groups can be received
+            self.announce(queue, len(handles))
+
+    async def show(self, queue: MessageQueue, changes: Sequence[tuple[Handle, float]]) -> list[bool]:
+        """Let messages be seen again in so many seconds; False for one that nobody works on."""
+        now = self._clock()
+        shown = await self._store.write(
+            lambda tx: [rows.show(tx, handle, now + timeout_s, now) for handle, timeout_s in changes]
+        )
+        self.announce(queue, len(changes))
+        return shown
+
+    def depth(self, queue: MessageQueue) -> Depth:
+        now = self._clock()
+        return Depth(*self._store.query(_COUNT, (now, now, now, queue.id))[0])
+
+    @property
+    def waiting(self) -> int:
+        """Receivers that wait for a message."""
+        return self._arrivals.waiting
+
+    def gone(self, queue: MessageQueue) -> None:
+        """The queue was deleted: whoever waits for it gets nothing."""
+        self._arrivals.tell_all(queue.id)
+        self._expired_at.pop(queue.id, None)
+
+    def close(self) -> None:
+        """Whoever waits gets nothing."""
+        self._arrivals.close()
