@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 
@@ -25,11 +26,16 @@ class Channel:
     def __init__(self, control: socket.socket) -> None:
         self._socket = control
         self._rest = b""
+        # Not in recv: there the kernel would wake us, too, whenever the node has taken what we sent.
+        waiting = select.poll()
+        waiting.register(control, select.POLLIN)
+        self._wait = waiting.poll
 
     def read(self) -> tuple[int, bytes, bytes] | None:
         """The next frame; None when the node has gone."""
         data = self._rest
         while len(data) < HEADER.size:
+            self._wait()
             more = self._socket.recv(_READ_BYTES)
             if not more:
                 return None
