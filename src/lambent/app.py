@@ -46,6 +46,7 @@ from lambent.sandbox.base import Door, Host
 from lambent.settings import Settings
 from lambent.store.credentials import Credentials, warehouse_user
 from lambent.store.functions import Functions
+from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
 from lambent.store.roles import Roles
@@ -122,8 +123,14 @@ class Node:
         self.queues.load()
         await self.functions.load()
         await self.policies.load()
-        await self.packages.collect(self.functions.digests(), grace_s=0)
-        self._tending = asyncio.create_task(self.packages.tend(self.functions.digests))
+        self.layers = Layers(self.store)
+        await self.layers.load()
+        await self.packages.collect(self._digests(), grace_s=0)
+        self._tending = asyncio.create_task(self.packages.tend(self._digests))
+
+    def _digests(self) -> set[str]:
+        """The packages that are needed."""
+        return self.functions.digests() | self.layers.digests()
 
     def _build_invoke(self) -> None:
         instances = Instances(
@@ -173,6 +180,7 @@ class Node:
             self.functions,
             self.policies,
             self.packages,
+            self.layers,
             runtimes=self.catalog,
             architecture={"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
             read_object=self._read_object,

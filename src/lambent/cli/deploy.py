@@ -59,6 +59,13 @@ class VariableType(click.ParamType[tuple[str, str]]):
     help="Environment variable; repeat for more. They replace those set before.",
 )
 @click.option(
+    "--layer",
+    "layers",
+    multiple=True,
+    metavar="ARN",
+    help="A layer's version; repeat for more, in order. They replace those set before.",
+)
+@click.option(
     "--on",
     "wanted",
     type=TriggerType(),
@@ -76,6 +83,7 @@ def command(
     memory: int | None,
     timeout: int | None,
     variables: tuple[tuple[str, str], ...],
+    layers: tuple[str, ...],
     wanted: tuple[Trigger, ...],
     data: Path | None,
     as_json: bool,
@@ -99,6 +107,7 @@ def command(
         memory_mb=memory,
         timeout_s=timeout,
         environment=dict(variables),
+        layers=layers,
     )
     files = "1 file" if bundle.files == 1 else f"{bundle.files} files"
     steps.done("bundle", f"{path}: {files}, {size(len(bundle.zip))} zipped")

@@ -29,6 +29,7 @@ class Wish:
     memory_mb: int | None = None
     timeout_s: int | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    layers: tuple[str, ...] = ()  # ARNs of versions
 
     def configuration(self) -> dict[str, Any]:
         """As the API's members, without those that were not given."""
@@ -38,6 +39,7 @@ class Wish:
             "MemorySize": self.memory_mb,
             "Timeout": self.timeout_s,
             "Environment": {"Variables": self.environment} if self.environment else None,
+            "Layers": list(self.layers) or None,
         }
         return {name: value for name, value in members.items() if value is not None}
 
@@ -85,7 +87,8 @@ def update(functions: Any, wish: Wish, bundle: Bundle, old: dict[str, Any], step
         functions.update_function_code(FunctionName=wish.name, ZipFile=bundle.zip)
         _await_update(functions, wish.name)
         changed.append("code")
-    different = {k: v for k, v in wish.configuration().items() if old.get(k) != v}
+    had = {**old, "Layers": [layer["Arn"] for layer in old.get("Layers", [])]}
+    different = {k: v for k, v in wish.configuration().items() if had.get(k) != v}
     if different:
         functions.update_function_configuration(FunctionName=wish.name, **different)
         _await_update(functions, wish.name)

@@ -7,6 +7,7 @@ from lambent.faces.aws_lambda_code import ReadObject, Sources
 from lambent.faces.aws_lambda_configuration import Configurations, Runtimes
 from lambent.faces.aws_lambda_details import DetailOperations
 from lambent.faces.aws_lambda_functions import FunctionOperations
+from lambent.faces.aws_lambda_layer_policies import LayerPolicyOperations
 from lambent.faces.aws_lambda_permissions import PermissionOperations
 from lambent.faces.aws_lambda_tags import TagOperations
 from lambent.model.errors import (
@@ -23,15 +24,23 @@ from lambent.model.errors import (
 from lambent.model.function import Code
 from lambent.store.aliases import Aliases
 from lambent.store.functions import Functions
+from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
 
-UNCHECKED = frozenset({"Runtime"})  # shapes whose violations the service tells in words of its own
+UNCHECKED = frozenset({"runtime"})  # members whose violations the service tells in words of its own
 
 _DURABLE = "durable executions are not part of Lambent"
 
 
-class LambdaFace(FunctionOperations, AliasOperations, PermissionOperations, TagOperations, DetailOperations):
+class LambdaFace(
+    FunctionOperations,
+    AliasOperations,
+    LayerPolicyOperations,
+    PermissionOperations,
+    TagOperations,
+    DetailOperations,
+):
     """What is not a method here is answered 501. `code_url` gives the address of a package's zip."""
 
     errors: Mapping[type[PlatformError], str] = {
@@ -67,6 +76,7 @@ class LambdaFace(FunctionOperations, AliasOperations, PermissionOperations, TagO
         functions: Functions,
         policies: Policies,
         packages: Packages,
+        layers: Layers,
         *,
         runtimes: Runtimes,
         architecture: str,
@@ -77,6 +87,7 @@ class LambdaFace(FunctionOperations, AliasOperations, PermissionOperations, TagO
         self.aliases = Aliases(functions)
         self.policies = policies
         self.packages = packages
+        self.layers = layers
         self.configurations = Configurations(runtimes, architecture)
         self.sources = Sources(read_object)
         self.code_url = code_url

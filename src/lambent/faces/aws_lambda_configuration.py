@@ -52,7 +52,6 @@ NOT_YET = (
     "CodeSigningConfigArn",
     "DurableConfig",
     "ImageConfig",
-    "Layers",
     "PublishTo",
     "RuntimeConfig",
     "TenancyConfig",

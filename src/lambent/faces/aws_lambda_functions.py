@@ -1,37 +1,33 @@
 """Lambda's operations on functions and their versions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from lambent.faces.aws_lambda_code import Sources
 from lambent.faces.aws_lambda_configuration import Configurations
+from lambent.faces.aws_lambda_layers import LayerOperations
 from lambent.faces.aws_lambda_pages import UNREADABLE_MARKER, limit, pack, unpack
 from lambent.faces.aws_lambda_shapes import configuration, listed
 from lambent.faces.aws_lambda_tags import check_tags
 from lambent.faces.aws_lambda_targets import resolve, resolve_function
 from lambent.faces.call import Call
 from lambent.model.errors import InvalidParameter
-from lambent.model.function import Code, Version
+from lambent.model.function import Version
 from lambent.model.limits import NAME_CHARACTERS
 from lambent.model.names import LATEST, FunctionKey
 from lambent.store.functions import Functions, check_revision
-from lambent.store.packages import Packages
 
 Members = dict[str, Any]
 
 NO_HANDLER = "Runtime and Handler are mandatory parameters for functions created with deployment packages."
 
 
-class FunctionOperations:
+class FunctionOperations(LayerOperations):
     """One method an operation; keys are the service model's member names."""
 
     functions: Functions
-    packages: Packages
     configurations: Configurations
-    sources: Sources
-    code_url: Callable[[Code], str]
 
     async def create_function(self, call: Call, given: Members) -> Members:
         key = resolve_function(call, given["FunctionName"])
@@ -40,7 +36,9 @@ class FunctionOperations:
         if "Runtime" not in given or "Handler" not in given:
             raise InvalidParameter(NO_HANDLER)
         check_tags(given.get("Tags", {}))
+        layers = self.referenced(call, given.get("Layers", []))
         code = await self.packages.put(await self.sources.fetch(call.principal, given["Code"]))
+        await self.check_size(code, layers)
         new = Version(
             key=key,
             code=code,
@@ -48,6 +46,7 @@ class FunctionOperations:
             handler=given["Handler"],
             role=given["Role"],
             architecture=self.configurations.architecture,
+            layers=layers,
         )
         version = await self.functions.create(
             self.configurations.apply(new, given),
@@ -91,6 +90,7 @@ class FunctionOperations:
         self.functions.function(key)
         self.configurations.check(given)
         code = await self.packages.put(await self.sources.fetch(call.principal, given))
+        await self.check_size(code, self.functions.function(key).latest.layers)
         if given.get("DryRun"):
             latest = self.functions.function(key).latest
             check_revision(latest, given.get("RevisionId"), "GetFunction/GetAlias")
@@ -105,11 +105,13 @@ class FunctionOperations:
 
     async def update_function_configuration(self, call: Call, given: Members) -> Members:
         key = resolve_function(call, given["FunctionName"])
-        self.functions.function(key)
+        now = self.functions.function(key).latest
         self.configurations.check(given)
+        layers = self.referenced(call, given["Layers"]) if "Layers" in given else now.layers
+        await self.check_size(now.code, layers)
         version = await self.functions.update(
             key,
-            lambda before: self.configurations.apply(before, given),
+            lambda before: replace(self.configurations.apply(before, given), layers=layers),
             revision_id=given.get("RevisionId"),
         )
         return configuration(version, version.arn)

@@ -23,7 +23,7 @@ class Checker:
 
     def __init__(self, service: str, code: str, unchecked: frozenset[str] = frozenset()) -> None:
         self._code = code
-        self._unchecked = unchecked  # shapes that the face checks itself, with words of its own
+        self._unchecked = unchecked  # members that the face checks itself, with words of its own
         # Lambda alone names this in the constraints of members.
         self._suffix = ["Member must not be null"] if service == "lambda" else []
 
@@ -45,7 +45,7 @@ class Checker:
                 yield f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
 
     def _value(self, shape: Shape, value: Any, path: str) -> Iterator[str]:
-        if shape.name in self._unchecked:
+        if path in self._unchecked:
             return
         for text in broken(shape, value):
             yield _violation(shape, value, path, text)
@@ -62,8 +62,6 @@ class Checker:
     def _members(
         self, shape: Shape, member: Shape, items: list[tuple[str, Any]], value: Any, path: str, word: str
     ) -> Iterator[str]:
-        if member.name in self._unchecked:
-            return
         if member.type_name in _SCALARS:
             if any(broken(member, item) for _, item in items):
                 yield _violation(shape, value, path, self._wrapped(member, word))

@@ -8,6 +8,9 @@ from lambent.model.identity import Credential
 
 ETC = {
     "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+    "LD_LIBRARY_PATH": (
+        "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
+    ),
     "LANG": "en_US.UTF-8",
     "TZ": ":UTC",
     "LAMBDA_RUNTIME_DIR": "/var/runtime",

@@ -30,6 +30,8 @@ class Packages(Protocol):
 
     def bundle(self, code: Code) -> Bundle: ...
 
+    def brought(self, code: Code, runtime: str) -> frozenset[str]: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instances:
@@ -51,9 +53,12 @@ class Instances:
         spec = SandboxSpec(
             interpreter=interpreter,
             code=self.packages.folder(version.code),
+            layers=tuple(self.packages.folder(layer.code) for layer in version.layers),
             memory_mb=version.memory_mb,
             tmp_mb=version.tmp_mb,
-            own_packages=bundle.own_packages,
+            own_packages=bundle.own_packages.union(
+                *(self.packages.brought(layer.code, version.runtime) for layer in version.layers)
+            ),
             imports=bundle.imports,
             account=version.key.account if self.strict else "",
         )

@@ -43,6 +43,14 @@ class Code:
     sha256: str  # as AWS shows it: base64 for a zip
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer's version as a function uses it; it goes on doing so when the layer is deleted."""
+
+    arn: str
+    code: Code
+
+
 _STATE_FIELDS = {
     "state",
     "state_reason",
@@ -80,6 +88,7 @@ class Version:
     last_modified: str = ""  # 2025-11-25T02:26:54.123+0000; differs from update to update
     published_from: str = ""  # fingerprint of the $LATEST that a numbered version is a copy of
     own_log_group: str = ""  # when not the function's default one
+    layers: tuple[Layer, ...] = ()  # in order: of two files at one path the later layer's is seen
     identity: str = field(init=False, repr=False, compare=False)  # what an instance is made for
 
     def __post_init__(self) -> None:
@@ -94,6 +103,11 @@ class Version:
     @property
     def qualified_arn(self) -> str:
         return f"{self.key.arn}:{self.version}"
+
+    @property
+    def packages(self) -> tuple[Code, ...]:
+        """Everything that has to be unpacked for it."""
+        return (self.code, *(layer.code for layer in self.layers))
 
     @property
     def log_group(self) -> str:

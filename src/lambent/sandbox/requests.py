@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lambent.model.interpreter import Interpreter
-from lambent.model.limits import MEMORY_MB, TMP_MB
+from lambent.model.limits import LAYERS, MEMORY_MB, TMP_MB
 from lambent.sandbox import checks, syscalls, wire, zygotes
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.cells import Cell, Cells, Ended
@@ -20,7 +20,6 @@ from lambent.sandbox.unpacking import Unpacking, Verdict
 from lambent.sandbox.users import Users
 
 UNPACKED_BYTES = (0, 16 * 1024**3)
-LAYERS = 5
 ATTRIBUTES = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
 
 Message = Mapping[str, Any]

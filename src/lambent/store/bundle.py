@@ -22,6 +22,19 @@ def look_into(folder: Path) -> Bundle:
     return Bundle(_own_packages(folder), _imports(folder))
 
 
+def layer_packages(folder: Path, runtime: str) -> frozenset[str]:
+    """The top-level modules of a layer, where a runtime looks for them."""
+    places = (folder / "python", folder / "python" / "lib" / runtime / "site-packages")
+    return frozenset[str]().union(*(_own_packages(place) for place in places if place.is_dir()))
+
+
+def unpacked_bytes(folder: Path) -> int:
+    """The size of all files."""
+    return sum(
+        os.lstat(os.path.join(place, name)).st_size for place, _, names in os.walk(folder) for name in names
+    )
+
+
 def _own_packages(folder: Path) -> frozenset[str]:
     with os.scandir(folder) as entries:
         return frozenset(

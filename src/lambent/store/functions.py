@@ -229,7 +229,8 @@ class Functions(Snapshot):
         """End the step that `begun` is in; as long as the store cannot write, try again."""
         step, reason = Step.COMPLETE, None
         try:
-            await self._prepare(begun.code)
+            for code in begun.packages:
+                await self._prepare(code)
         except Exception as error:
             log.exception("the code of %s cannot be put in place", begun.arn)
             step, reason = Step.FAIL, Reason(str(error), "InternalError")

@@ -16,7 +16,7 @@ from lambent.model.function import Code
 from lambent.model.limits import UNZIPPED_BYTES
 from lambent.sandbox.archive import remove
 from lambent.sandbox.base import BadArchive
-from lambent.store.bundle import Bundle, look_into
+from lambent.store.bundle import Bundle, layer_packages, look_into, unpacked_bytes
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ class Packages:
         self._host = host
         self._storing: dict[str, asyncio.Task[None]] = {}  # by digest: two uploads of one zip are one
         self._bundles: dict[str, Bundle] = {}
+        self._brought: dict[tuple[str, str], frozenset[str]] = {}  # by layers: digest and runtime
+        self._sizes: dict[str, int] = {}
         self._unused: dict[str, float] = {}  # digest: since when (monotonic) no version needs it
 
     async def put(self, zipped: bytes) -> Code:
@@ -76,6 +78,19 @@ class Packages:
             self._bundles[code.digest] = look_into(self.folder(code))
         return self._bundles[code.digest]
 
+    def brought(self, code: Code, runtime: str) -> frozenset[str]:
+        """The top-level modules that a layer brings for a runtime; looked at once."""
+        key = code.digest, runtime
+        if key not in self._brought:
+            self._brought[key] = layer_packages(self.folder(code), runtime)
+        return self._brought[key]
+
+    async def unpacked_bytes(self, code: Code) -> int:
+        """What the contents take; measured once."""
+        if code.digest not in self._sizes:
+            self._sizes[code.digest] = await asyncio.to_thread(unpacked_bytes, self.folder(code))
+        return self._sizes[code.digest]
+
     async def tend(self, used: Callable[[], AbstractSet[str]]) -> None:
         """Delete, as long as the node runs, what no version needs any more."""
         while True:
@@ -95,7 +110,7 @@ class Packages:
         gone = [digest for digest, since in self._unused.items() if now - since >= grace_s]
         for digest in gone:
             del self._unused[digest]
-            self._bundles.pop(digest, None)
+            self._forget(digest)
             await asyncio.to_thread(self._remove, digest)
         return gone
 
@@ -120,6 +135,12 @@ class Packages:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             text = UNZIPPED if error.too_large else EMPTY if str(error) == EMPTY else NO_ZIP
             raise InvalidParameter(text) from None
+
+    def _forget(self, digest: str) -> None:
+        self._bundles.pop(digest, None)
+        self._sizes.pop(digest, None)
+        for key in [key for key in self._brought if key[0] == digest]:
+            del self._brought[key]
 
     def _digests(self) -> set[str]:
         return {path.name.removesuffix(".zip") for path in self._files() if not path.name.startswith(".")}

@@ -90,9 +90,10 @@ class Snapshot:
     def digests(self) -> set[str]:
         """The packages that any version needs."""
         return {
-            version.code.digest
+            code.digest
             for function in self._functions.values()
             for version in (function.latest, function.serving, *function.published.values())
+            for code in version.packages
         }
 
     def _apply(self, change: Change) -> None:

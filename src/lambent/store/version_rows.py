@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from lambent.model.function import Code, Reason, State, UpdateStatus, Version
+from lambent.model.function import Code, Layer, Reason, State, UpdateStatus, Version
 from lambent.model.names import LATEST, FunctionKey
 from lambent.store.base import Transaction
 
@@ -26,6 +26,7 @@ def decode(text: str) -> Version:
     values: dict[str, Any] = orjson.loads(text)
     values["key"] = FunctionKey(**values["key"])
     values["code"] = Code(**values["code"])
+    values["layers"] = tuple(Layer(one["arn"], Code(**one["code"])) for one in values.get("layers", ()))
     values["state"] = State(values["state"])
     for name in ("state_reason", "update_reason"):
         values[name] = values[name] and Reason(**values[name])

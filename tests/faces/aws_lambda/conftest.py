@@ -28,6 +28,7 @@ from lambent.faces.signature import Verifier
 from lambent.model.identity import Credential, Principal, PrincipalKind
 from lambent.store.credentials import Credentials
 from lambent.store.functions import Functions
+from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
 from lambent.store.sqlite import Sqlite
@@ -40,6 +41,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     functions = Functions(store, packages.ensure)
     await functions.load()
     policies = Policies(store, functions)
+    layers = Layers(store)
     downloads = PackageDownloads(packages, SECRET, "")
     echo = Echo(functions)
     keys = [
@@ -50,6 +52,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         functions,
         policies,
         packages,
+        layers,
         runtimes=catalog(),
         architecture="x86_64",
         read_object=lambda *given: whole.read_object(*given),

@@ -320,11 +320,6 @@ ENVIRONMENT = (
             "Member must have value greater than or equal to 128",
         ),
         (
-            {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]},
-            "InvalidParameterValueException",
-            "Layers is not supported by this version of Lambent. Leave it out.",
-        ),
-        (
             {"PackageType": "Image", "Code": {"ImageUri": "i"}},
             "InvalidParameterValueException",
             "The PackageType Image is not supported by this version of Lambent. Upload a zip archive.",
