@@ -108,21 +108,25 @@ def test_a_scratch_image_has_its_size_and_leaves_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_the_pool_of_images_fills_up_and_stops(tmp_path: Path) -> None:
+def test_the_pool_of_images_fills_up_and_is_larger_when_there_is_time(tmp_path: Path) -> None:
     code = """
-        from lambent.sandbox.scratch import POOLED, Scratch
-        scratch = Scratch(Path(sys.argv[1]))
+        from lambent.sandbox import scratch as module
+        module.READY, module.ASKED = 12, 3
+
+        scratch = module.Scratch(Path(sys.argv[1]))
+        scratch.take(1024)
         scratch.take(512)
-        made = 0
-        while scratch.refill():
-            made += 1
-        for _ in range(made):
-            scratch.take(512)
+        found = []
+        for quiet in (False, True):
+            while scratch.refill(quiet) or any(scratch._asked.values()):
+                scratch._hear()
+            found.append([len(scratch._ready[512]), len(scratch._ready[1024])])
         scratch.stop(); scratch.close()
-        print(json.dumps([made, POOLED]))
+        print(json.dumps([*found, module.POOLED]))
     """
-    made, pooled = in_a_child(code, str(tmp_path))
-    assert made == pooled
+    at_work, in_peace, pooled = in_a_child(code, str(tmp_path))
+    assert at_work == [pooled, pooled]
+    assert in_peace == [12, pooled]
 
 
 def test_root_reads_no_other_file_for_the_node(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from lambent.sandbox import places
 from lambent.sandbox.base import SandboxError
+from lambent.sandbox.cgroup import Tree
 from lambent.sandbox.places import Places
 from lambent.sandbox.users import users
 
@@ -36,7 +37,7 @@ def network(tmp_path: Path) -> Counting:
 
 
 def make(network: Counting, limit: int) -> Places:
-    return Places(users(network.folder), network, limit)
+    return Places(users(network.folder), network, Tree("none", {}, frozenset(), unified=False), limit)
 
 
 def test_a_burst_finds_what_was_made_ahead(network: Counting, monkeypatch: pytest.MonkeyPatch) -> None:

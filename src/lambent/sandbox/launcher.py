@@ -84,8 +84,8 @@ class Launcher:
         self.network = config.reach.network(config.ports, tag(config.data), complain)
         self.scratch = Scratch(self.own / "tmp")
         self.home = Home()
-        self.places = Places(self.users, self.network, config.max_sandboxes)
-        self.shells = Shells(self.places, self.tree, self.home)
+        self.places = Places(self.users, self.network, self.tree, config.max_sandboxes)
+        self.shells = Shells(self.places, self.home)
         self.cells = Cells(self.shells)
         self.zygotes = Zygotes(self.own, self._files)
         self.zygotes.on_start = lambda zygote: self._watch(zygote.socket, lambda: self._on_zygote(zygote))
@@ -117,13 +117,18 @@ class Launcher:
             self._theirs.close()
             self._greet()
             gc.freeze()  # all this stays: collections need not look at it
-            busy, quiet = True, False
+            wait_s: float | None = 0.0
+            quiet = False
             while self._status is None:
-                events = self._selector.select(0 if busy else QUIET_S if self.places.short else None)
+                events = self._selector.select(wait_s)
                 for key, _ in events:
                     key.data()
-                quiet = not events and (quiet or not busy)
-                busy = bool(events) or self._refill(quiet)
+                if events:
+                    wait_s, quiet = 0.0, False
+                elif wait_s:
+                    wait_s, quiet = 0.0, True
+                elif not self._refill(quiet):
+                    wait_s = None if quiet else QUIET_S
         return self._status
 
     def tell(self, message: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
@@ -202,10 +207,13 @@ class Launcher:
     def _refill(self, quiet: bool) -> bool:
         """Make one thing that a pool is short of; False when all are full.
 
-        A place takes longer than a cold start may wait, so it is made when nobody has come for a while.
+        A place takes longer than a cold start may wait, so it is made when nobody has come for a while, and
+        so are the many images that a burst finds.
         """
         try:
-            return self.shells.refill() or self.scratch.refill() or (quiet and self.places.refill())
+            if self.shells.refill() or self.scratch.refill(quiet):
+                return True
+            return quiet and self.places.refill()
         except (SandboxError, OSError) as error:
             complain(f"a pool could not be filled: {error}")
             return False

@@ -1,10 +1,11 @@
-"""Places for sandboxes, some made ahead: a network namespace takes longer than the rest of a sandbox."""
+"""Places for sandboxes, some made ahead: a user, a network, a control group, which take longest to make."""
 
 import os
 from collections import deque
 from dataclasses import dataclass, field
 
 from lambent.sandbox.base import SandboxError
+from lambent.sandbox.cgroup import Group, Tree
 from lambent.sandbox.reach import Network
 from lambent.sandbox.users import Users
 
@@ -13,11 +14,12 @@ READY = 256  # that wait for a burst
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Of one sandbox. Its user id serves another one later, its network namespace does not."""
+    """Of one sandbox. Its user id serves another one later, its network namespace and its group do not."""
 
     index: int
     uid: int
     network: int
+    group: Group
 
 
 @dataclass(slots=True)
@@ -26,10 +28,12 @@ class Places:
 
     users: Users
     network: Network
+    tree: Tree
     limit: int
     _ready: list[Place] = field(default_factory=list)
     _vacant: deque[int] = field(init=False)
-    _links: int = 0
+    _graves: list[Group] = field(default_factory=list)  # groups that could not be removed yet
+    _made: int = 0
     _failed: bool = False
 
     def __post_init__(self) -> None:
@@ -52,6 +56,7 @@ class Places:
 
     def give_back(self, place: Place) -> None:
         """What its connections leave, in /proc/net and on their way to it, is for nobody else."""
+        self._graves = [group for group in (*self._graves, place.group) if not group.remove()]
         os.close(place.network)
         self._vacant.append(place.index)
 
@@ -67,7 +72,8 @@ class Places:
     def _make(self) -> Place:
         if not self._vacant:
             raise SandboxError(f"this node is at its limit of {self.limit} sandboxes (max_instances)")
-        self._links += 1
-        network = self.network.link(self._links)
+        self._made += 1
+        network = self.network.link(self._made)
+        group = self.tree.make(str(self._made))
         index = self._vacant.popleft()
-        return Place(index, self.users.sandbox(index), network)
+        return Place(index, self.users.sandbox(index), network, group)

@@ -31,6 +31,8 @@ LOOP_MAJOR = 7
 ATTEMPTS = 50  # others take free loop devices at the same time
 METADATA_MB = 16  # what ext4 needs for itself on top of the size that was asked for, and a 32nd of that size
 POOLED = 8  # ready images of a size
+READY = 256  # of the size that was asked for last, when there is time for it; an empty one takes no room
+ASKED = 32  # of the child at a time: answers wait in a socket
 MKFS_TIMEOUT_S = 60
 MAKE_TIMEOUT_S = 60.0
 CHILD_SOCKET = 3
@@ -72,11 +74,13 @@ class Scratch:
         self._ready: defaultdict[int, list[Image]] = defaultdict(list)
         self._asked: Counter[int] = Counter()
         self._count = 0
+        self._last_mb = 0
         self._problem = ""
 
     def take(self, size_mb: int) -> Image:
         """Raises SandboxError."""
         self._problem = ""
+        self._last_mb = size_mb
         ready = self._ready[size_mb]
         if not ready and not self._asked[size_mb]:
             self._ask(size_mb)
@@ -89,10 +93,12 @@ class Scratch:
     def remove(self, image: Image) -> None:
         wire.send(self.socket, {"remove": image.folder.name})
 
-    def refill(self) -> bool:
+    def refill(self, quiet: bool = False) -> bool:
         """Ask for one image where one is short; False when there is nothing to do."""
         for size_mb, ready in self._ready.items():
-            if not self._problem and len(ready) + self._asked[size_mb] < POOLED:
+            wanted = READY if quiet and size_mb == self._last_mb else POOLED
+            asked = self._asked[size_mb]
+            if not self._problem and asked < ASKED and len(ready) + asked < wanted:
                 self._ask(size_mb)
                 return True
         return False

@@ -1,4 +1,4 @@
-"""Sandboxes made ahead, for whoever comes first: a place, a control group, an init, and a stem.
+"""Sandboxes made ahead, for whoever comes first: a place, an init, and a stem.
 
 A stem is a process that its zygote has forked into the namespaces already. It has seen nothing of any account
 and belongs to nobody until it is taken; then it serves one sandbox until it ends.
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lambent.sandbox import spawn, syscalls, wire
-from lambent.sandbox.cgroup import Group, Tree
+from lambent.sandbox.cgroup import Group
 from lambent.sandbox.namespaces import Home
 from lambent.sandbox.places import Place, Places
 from lambent.sandbox.zygotes import Zygote
@@ -27,10 +27,13 @@ class Shell:
 
     zygote: Zygote
     place: Place
-    group: Group
     init: spawn.Starting
     stem: int = 0  # the number that its zygote knows it by
     waiting: socket.socket | None = None  # where the stem waits, until it is taken
+
+    @property
+    def group(self) -> Group:
+        return self.place.group
 
     def take(self, environment: Mapping[str, str], uid: int, given: Sequence[tuple[str, int]]) -> None:
         """Tell the stem who it is, with its mounts and descriptors. Raises OSError, SandboxError."""
@@ -51,14 +54,11 @@ class Shells:
     """The pool."""
 
     places: Places
-    tree: Tree
     home: Home
     _ready: list[Shell] = field(default_factory=list)
     _unowned: dict[int, Shell] = field(default_factory=dict)  # by their init: the ready and the dying ones
     _asked: "deque[Zygote]" = field(default_factory=lambda: deque(maxlen=READY))  # the last ones
     _broken: set[Zygote] = field(default_factory=set)  # whose stems end by themselves
-    _graves: list[Group] = field(default_factory=list)  # groups that could not be removed yet
-    _groups: int = 0
     _stems: int = 0
 
     def take(self, zygote: Zygote) -> Shell:
@@ -82,7 +82,6 @@ class Shells:
         """Its processes are all gone, and it is no more; its place is for another one."""
         if shell.waiting is not None:
             shell.waiting.close()
-        self._graves = [group for group in (*self._graves, shell.group) if not group.remove()]
         self.places.give_back(shell.place)
 
     def refill(self) -> bool:
@@ -136,9 +135,7 @@ class Shells:
 
     def _make(self, zygote: Zygote) -> Shell:
         place = self.places.take()
-        self._groups += 1
-        group = self.tree.make(str(self._groups))
-        shell = Shell(zygote, place, group, self._init(zygote, place))
+        shell = Shell(zygote, place, self._init(zygote, place))
         self._unowned[shell.init.pid] = shell
         self._fork(shell)
         return shell
