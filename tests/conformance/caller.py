@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,6 +84,13 @@ class Caller:
     async def ended(self) -> Exit:
         async with asyncio.timeout(WAIT_S):
             return await asyncio.shield(self.process.exited)
+
+    def drained(self) -> bytes:
+        """Everything printed up to now: what the pipe holds is taken, and nothing is waited for."""
+        with suppress(BlockingIOError):
+            while data := os.read(self.process.output, 1 << 20):
+                self.printed += data
+        return bytes(self.printed)
 
     async def all_output(self) -> bytearray:
         """Everything printed; waits until nobody holds the pipe any more."""
