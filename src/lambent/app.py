@@ -16,6 +16,7 @@ from lambent.events.queues import Queues
 from lambent.faces.admin import Admin
 from lambent.faces.aws_iam import IamFace
 from lambent.faces.aws_invoke import InvokeFace
+from lambent.faces.aws_invoke_stream import InvokeStreamFace
 from lambent.faces.aws_lambda import UNCHECKED, LambdaFace
 from lambent.faces.aws_logs import LogsFace
 from lambent.faces.aws_s3 import S3
@@ -187,7 +188,8 @@ class Node:
             code_url=downloads.url,
         )
         router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
-        router.add_invoke(InvokeFace(self.invoker, self.queue.accept, self.policies).invoke)
+        invokes = InvokeFace(self.invoker, self.queue.accept, self.policies)
+        router.add_invoke(invokes.invoke, InvokeStreamFace(self.invoker, invokes).invoke)
         router.add_service(Codec("iam"), IamFace(Roles(self.store)))
         router.add_service(Codec("sts"), StsFace())
         router.add_service(Codec("logs"), LogsFace(self.records.logs))

@@ -13,6 +13,7 @@ from tests.lines import into
 
 from lambent.invoke import instance as instance_module
 from lambent.invoke.instance import Instance
+from lambent.invoke.stream import Stream
 from lambent.invoke.transcript import Transcript
 from lambent.model.errors import InvalidContent
 from lambent.model.function import Code, State, Version
@@ -35,12 +36,14 @@ class Bench:
         self.instance = instance
         self.log = log
 
-    async def call(self, event: Any = None, *, raw: bytes | None = None) -> Outcome:
+    async def call(
+        self, event: Any = None, *, raw: bytes | None = None, stream: Stream | None = None
+    ) -> Outcome:
         payload = json.dumps(event).encode() if raw is None else raw
         request = Invocation(
             request_id=str(uuid.uuid4()), target=Target(KEY), payload=payload, wants_tail=True
         )
-        return await self.instance.run(request)
+        return await self.instance.run(request, stream)
 
 
 Make = Callable[..., Awaitable[Bench]]
@@ -92,6 +95,53 @@ async def test_answer_log_and_bill_of_a_good_call(make: Make) -> None:
     kinds = [line.split(" ")[0] for line in bench.log]
     assert kinds == ["INIT_START", *["START", "seen", "END", "REPORT"] * 2]
     assert second.log_tail.decode() == "".join(bench.log[5:])
+
+
+STREAM = """
+def f(event, context):
+    print('begins')
+    for size in event:
+        if size < 0: raise ValueError('broke')
+        yield b'x' * size
+"""
+
+
+async def gather(stream: Stream, run: "asyncio.Task[Outcome]") -> tuple[int, Outcome]:
+    run.add_done_callback(lambda _: stream.end())
+    size = sum([len(piece) async for piece in stream])
+    return size, await run
+
+
+async def test_a_generators_pieces_are_passed_on_to_a_caller_who_takes_them(make: Make) -> None:
+    bench = await make(STREAM)
+    stream = Stream()
+    run = asyncio.create_task(bench.call([10, 3_000_000], stream=stream))
+    size, outcome = await gather(stream, run)
+    assert (size, stream.version, outcome.payload, outcome.ok) == (3_000_010, "$LATEST", b"", True)
+    assert stream.content_type == "application/octet-stream"
+    assert b"begins" in outcome.log_tail
+    assert (await bench.call([3])).payload == b"xxx"
+
+
+async def test_a_stream_that_breaks_off_is_an_error(make: Make) -> None:
+    bench = await make(STREAM)
+    stream = Stream()
+    size, outcome = await gather(stream, asyncio.create_task(bench.call([10, -1], stream=stream)))
+    assert size == 10
+    assert json.loads(outcome.payload)["errorMessage"] == "broke"
+    assert outcome.run.error_type == "ValueError"
+
+
+async def test_a_process_waits_for_a_slow_caller_until_its_time_is_up(make: Make) -> None:
+    bench = await make(STREAM, timeout_s=1)
+    stream = Stream()
+    outcome = await bench.call([20_000_000], stream=stream)
+    assert outcome.run.status == "timeout"
+    assert stream.total < 10_000_000
+    stream = Stream()
+    stream.lose()
+    outcome = await bench.call([20_000_000], stream=stream)
+    assert (outcome.ok, stream.total) == (True, 20_000_000)
 
 
 async def test_an_exception_is_an_outcome_and_the_process_goes_on(make: Make) -> None:

@@ -67,6 +67,48 @@ def test_a_generator_gives_its_answer_in_pieces(start: Start) -> None:
     assert bootstrap.output().count("gives") == 4
 
 
+ASYNC_STREAM = STREAM.replace("def handler", "import asyncio\nasync def handler").replace(
+    "yield piece", "await asyncio.sleep(0)\n            yield piece"
+)
+
+
+@pytest.mark.parametrize("source", [STREAM, ASYNC_STREAM])
+def test_a_caller_who_takes_pieces_gets_them_as_they_come(start: Start, source: str) -> None:
+    bootstrap = start(source).ready()
+    bootstrap.send(json.dumps("['one', b'', 'x' * 600_000]").encode(), streams=True)
+    pieces = [bootstrap.frame() for _ in range(4)]
+    assert [len(payload) for _, _, payload in pieces] == [3, 262_144, 262_144, 75_712]
+    assert {kind for kind, _, _ in pieces} == {frames.PIECE}
+    assert pieces[0][1] == {"id": "r-1", "type": "application/octet-stream"}
+    assert bootstrap.frame() == (frames.ANSWER, {"id": "r-1"}, b"")
+    assert bootstrap.run("['whole']")[2] == b"whole"
+
+
+def test_a_stream_may_begin_with_the_head_of_an_http_response(start: Start) -> None:
+    bootstrap = start(STREAM).ready()
+    event = "[{'statusCode': 201}, 'body']"
+    bootstrap.send(json.dumps(event).encode(), streams=True)
+    _, meta, head = bootstrap.frame()
+    assert meta["type"] == "application/vnd.awslambda.http-integration-response"
+    assert head == b'{"statusCode": 201}' + bytes(8)
+    assert bootstrap.frame()[2] == b"body"
+    assert bootstrap.frame()[0] == frames.ANSWER
+    assert bootstrap.run(event)[2] == head + b"body"
+    assert bootstrap.fail("['body', {}]")["errorMessage"] == "A generator must yield bytes or str, not dict"
+
+
+@pytest.mark.parametrize("source", [STREAM, ASYNC_STREAM])
+def test_a_stream_that_breaks_off(start: Start, source: str) -> None:
+    bootstrap = start(source).ready()
+    bootstrap.send(json.dumps("(str(1 // n) for n in (1, 0))").encode(), streams=True)
+    assert bootstrap.frame()[2] == b"1"
+    kind, _, told = bootstrap.frame()
+    assert kind == frames.ERROR
+    assert json.loads(told)["errorType"] == "ZeroDivisionError"
+    assert "in handler" in json.loads(told)["stackTrace"][0]
+    assert bootstrap.run("[]")[2] == b""
+
+
 def test_a_generator_that_fails(start: Start) -> None:
     bootstrap = start(STREAM).ready()
     error = bootstrap.fail("(1 / n for n in (0,))")

@@ -5,11 +5,12 @@ import base64
 import contextlib
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from lambent.model.invocation import TooLong
 from lambent.model.limits import RESPONSE_PAYLOAD_BYTES
 from lambent.runtimes import http, http_listener, runtime_api
 from lambent.runtimes.http_listener import Listener
@@ -52,8 +53,31 @@ class Bench:
         async with asyncio.timeout(WAIT_S):
             return await self.told.get()
 
-    def give(self, request_id: str, payload: bytes = b"{}", *headers: tuple[str, str]) -> None:
-        self.api.give(Call(request_id, payload, headers))
+    def give(
+        self, request_id: str, payload: bytes = b"{}", *headers: tuple[str, str], sink: "Sink | None" = None
+    ) -> None:
+        self.api.give(Call(request_id, payload, headers, sink))
+
+
+class Sink:
+    """A caller who takes an answer as it comes."""
+
+    def __init__(self, limit_bytes: int = 1 << 30) -> None:
+        self.content_type = ""
+        self.data = b""
+        self.limit_bytes = limit_bytes
+        self.came = asyncio.Event()
+        self.holds = False
+        self.go_on: Callable[[], None] = lambda: None
+
+    def feed(self, data: bytes, hold: Callable[[], None], resume: Callable[[], None]) -> None:
+        self.data += data
+        self.go_on = resume
+        if len(self.data) > self.limit_bytes:
+            raise TooLong
+        if self.holds:
+            hold()
+        self.came.set()
 
 
 class Client:
@@ -119,11 +143,11 @@ async def client(connect: Any) -> Client:
     return one
 
 
-async def running(bench: Bench, client: Client, request_id: str = "r-1") -> None:
+async def running(bench: Bench, client: Client, request_id: str = "r-1", sink: Sink | None = None) -> None:
     """Bring the runtime to where it has an event."""
     client.ask("GET", NEXT)
     assert await bench.hear() == "asked"
-    bench.give(request_id)
+    bench.give(request_id, sink=sink)
     assert (await client.read())[0] == 200
 
 
@@ -192,6 +216,69 @@ async def test_a_stream_of_chunks_is_one_answer(bench: Bench, client: Client) ->
     client.write(b"0\r\n\r\n")
     assert (await client.read())[0] == 202
     assert await bench.hear() == Said(b"one two")
+
+
+MODE: Any = {
+    "Lambda-Runtime-Function-Response-Mode": "streaming",
+    "Transfer-Encoding": "chunked",
+    "Content-Type": "text/event-stream",
+}
+
+
+async def test_a_caller_who_takes_pieces_gets_them_before_the_end(bench: Bench, client: Client) -> None:
+    sink = Sink()
+    await running(bench, client, sink=sink)
+    client.ask("POST", response("r-1"), **MODE)
+    client.write(b"4\r\none \r\n")
+    await asyncio.wait_for(sink.came.wait(), WAIT_S)
+    assert (sink.data, sink.content_type) == (b"one ", "text/event-stream")
+    client.write(b"3\r\ntwo\r\n0\r\n\r\n")
+    assert (await client.read())[0] == 202
+    assert await bench.hear() == Said(b"")
+    assert sink.data == b"one two"
+
+
+async def test_a_runtime_is_read_no_faster_than_its_caller_takes(
+    bench: Bench, client: Client, connect: Any
+) -> None:
+    sink = Sink()
+    sink.holds = True
+    await running(bench, client, sink=sink)
+    client.ask("POST", response("r-1"), **MODE)
+    client.write(b"3\r\none\r\n")
+    await asyncio.wait_for(sink.came.wait(), WAIT_S)
+    size = 50_000_000
+    client.write(b"%x\r\n%s\r\n0\r\n\r\n" % (size, bytes(size)))
+    other: Client = await connect()
+    for _ in range(50):  # who is answered long after that was sent
+        assert (await other.call("GET", "/elsewhere"))[0] == 404
+    assert len(sink.data) < size / 2
+    sink.holds = False
+    sink.go_on()
+    assert (await client.read())[0] == 202
+    assert len(sink.data) == 3 + size
+
+
+async def test_a_stream_over_its_limit_is_refused(bench: Bench, client: Client) -> None:
+    await running(bench, client, sink=Sink(limit_bytes=5))
+    client.ask("POST", response("r-1"), **MODE)
+    client.write(b"6\r\none tw\r\n")
+    assert (await client.read())[0] == 413
+    said = await bench.hear()
+    assert isinstance(said, Said)
+    assert said.error_type == "Function.ResponseSizeTooLarge"
+
+
+async def test_a_stream_that_is_cut_off_is_over(bench: Bench, client: Client) -> None:
+    sink = Sink()
+    await running(bench, client, sink=sink)
+    client.ask("POST", response("r-1"), **MODE)
+    client.write(b"4\r\none \r\n")
+    await asyncio.wait_for(sink.came.wait(), WAIT_S)
+    client.writer.close()
+    said = await bench.hear()
+    assert isinstance(said, Said)
+    assert said.error_type == "Runtime.TruncatedResponse"
 
 
 async def test_a_stream_that_broke_off_is_an_error(bench: Bench, client: Client) -> None:

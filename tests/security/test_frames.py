@@ -34,13 +34,14 @@ def handler(event, context):
     exec(event, scope)
     return scope.get("answer", "the handler's own answer")
 """
-READY, ANSWER, ERROR = 10, 12, 13
+READY, ANSWER, ERROR, PIECE = 10, 12, 13, 15
 
 # What ends the process that sends it, and with it the invocation.
 BROKEN = {
     "another invocation's answer": f"control.sendall(frame({ANSWER}, b'{{\"id\":\"x\"}}', b'1')); wait()",
     "an answer of nobody's": f"control.sendall(frame({ANSWER}, b'{{}}', b'1')); wait()",
     "a kind that there is not": "control.sendall(frame(99, own)); wait()",
+    "a piece that nobody takes": f"control.sendall(frame({PIECE}, b'{{\"type\":\"a\"}}', b'1')); wait()",
     "a call to the node": "control.sendall(frame(1, own)); wait()",
     "a second beginning": f"control.sendall(frame({READY}, own)); wait()",
     "a meta that is not JSON": f"control.sendall(frame({ANSWER}, b'x')); wait()",

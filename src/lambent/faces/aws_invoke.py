@@ -28,8 +28,6 @@ from lambent.model.limits import ASYNC_PAYLOAD_BYTES, CLIENT_CONTEXT_BYTES, SYNC
 from lambent.model.names import Target, parse_target
 from lambent.model.permission import INVOKE
 
-PREFIX = "/2015-03-31/functions/"
-SUFFIX = "/invocations"
 JSON = ("Content-Type", "application/json")
 THREAD_BYTES = 64 * 1024  # a longer event is parsed off the event loop
 
@@ -61,8 +59,14 @@ class Policies(Protocol):
     def allows_account(self, target: Target, *, account: str, action: str) -> bool: ...
 
 
-class _Invalid(Exception):
+class Violation(Exception):
     """A header with a value that the model does not have."""
+
+    def __init__(self, value: str, member: str, allowed: str) -> None:
+        super().__init__(
+            f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{allowed}]"
+        )
 
 
 class InvokeFace:
@@ -78,7 +82,7 @@ class InvokeFace:
     async def invoke(self, request: Request, principal: Principal, region: str) -> Response:
         kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
         try:
-            target = self._target(request, principal, region)
+            target = self.target(request, principal, region)
             if kind == "RequestResponse":
                 return await self._wait(request, target)
             if kind == "Event":
@@ -86,14 +90,15 @@ class InvokeFace:
             if kind == "DryRun":
                 self._invoker.resolve(target)
                 return Response(204)
-            raise _Invalid(_violation(kind, "invocationType", "Event, RequestResponse, DryRun"))
+            raise Violation(kind, "invocationType", "Event, RequestResponse, DryRun")
         except PlatformError as error:
             return refusal(error)
-        except _Invalid as error:
-            return _answer("ValidationException", 400, {"message": str(error)})
+        except Violation as error:
+            return violation(error)
 
-    def _target(self, request: Request, principal: Principal, region: str) -> Target:
-        name = request.path[len(PREFIX) : -len(SUFFIX)]
+    def target(self, request: Request, principal: Principal, region: str) -> Target:
+        """What the path names, if the caller may invoke it. Raises `PlatformError`."""
+        name = request.path.split("/")[3]
         if "%" in name:
             name = unquote(name)
         target = parse_target(name, principal.account, region)
@@ -114,38 +119,23 @@ class InvokeFace:
         return target
 
     async def _wait(self, request: Request, target: Target) -> Response:
-        headers = request.headers
-        tail = headers.get("x-amz-log-type", "None")
-        if tail not in ("None", "Tail"):
-            raise _Invalid(_violation(tail, "logType", "None, Tail"))
+        tail = wants_tail(request.headers)
         try:
             payload = await request.body.read(SYNC_PAYLOAD_BYTES)
         except BodyTooLarge:
             raise TooLarge(
                 f"Request must be smaller than {SYNC_PAYLOAD_BYTES} bytes for the InvokeFunction operation"
             ) from None
-        context = headers.get("x-amz-client-context")
-        trace_id = headers.get("x-amzn-trace-id") or new_trace(request.id)
-        outcome = await self._invoker.invoke(
-            Invocation(
-                request_id=request.id,
-                target=target,
-                payload=payload or b"{}",
-                client_context=_client_context(context) if context else None,
-                tenant=headers.get("x-amz-tenant-id"),
-                trace_id=trace_id,
-                wants_tail=tail == "Tail",
-                accepted_at=time.time(),
-            )
-        )
+        invocation = invocation_of(request, target, payload, tail)
+        outcome = await self._invoker.invoke(invocation)
         answer = [
             JSON,
             ("X-Amz-Executed-Version", outcome.version),
-            ("X-Amzn-Trace-Id", trace_id),
+            ("X-Amzn-Trace-Id", invocation.trace_id),
         ]
         if outcome.function_error is not None:
             answer.append(("X-Amz-Function-Error", outcome.function_error))
-        if tail == "Tail":
+        if tail:
             answer.append(("X-Amz-Log-Result", base64.b64encode(outcome.log_tail).decode()))
         return Response(200, answer, outcome.payload)
 
@@ -175,6 +165,30 @@ class InvokeFace:
         return Response(202)
 
 
+def wants_tail(headers: Mapping[str, str]) -> bool:
+    """Whether the caller wants the log's end. Raises `Violation`."""
+    kind = headers.get("x-amz-log-type", "None")
+    if kind not in ("None", "Tail"):
+        raise Violation(kind, "logType", "None, Tail")
+    return kind == "Tail"
+
+
+def invocation_of(request: Request, target: Target, payload: bytes, tail: bool) -> Invocation:
+    """A caller's request as an invocation. Raises `InvalidContent`."""
+    headers = request.headers
+    context = headers.get("x-amz-client-context")
+    return Invocation(
+        request_id=request.id,
+        target=target,
+        payload=payload or b"{}",
+        client_context=_client_context(context) if context else None,
+        tenant=headers.get("x-amz-tenant-id"),
+        trace_id=headers.get("x-amzn-trace-id") or new_trace(request.id),
+        wants_tail=tail,
+        accepted_at=time.time(),
+    )
+
+
 def new_trace(request_id: str) -> str:
     """A trace that is not sampled, from the random digits of the request's id."""
     digits = request_id.replace("-", "")
@@ -193,6 +207,10 @@ def refusal(error: PlatformError) -> Response:
     return answer
 
 
+def violation(error: Violation) -> Response:
+    return _answer("ValidationException", 400, {"message": str(error)})
+
+
 def _answer(code: str, status: int, body: Mapping[str, str]) -> Response:
     headers = [JSON, ("x-amzn-ErrorType", code)]
     return Response(status, headers, orjson.dumps(body))
@@ -205,13 +223,6 @@ def _qualify(target: Target, query: str) -> Target:
                 raise InvalidParameter(MISMATCH)
             return Target(target.key, value)
     return target
-
-
-def _violation(value: str, member: str, allowed: str) -> str:
-    return (
-        f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
-        f"Member must satisfy enum value set: [{allowed}]"
-    )
 
 
 def _client_context(encoded: str) -> str:

@@ -191,14 +191,14 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         exchange, self._incoming = self._incoming, None
         self._phase = _IDLE
+        if exchange is not None:
+            if exchange.body is None:
+                exchange.request.body = WholeBody(exchange.whole)
+                self._dispatch(exchange)
+            else:
+                exchange.body.finish()
+        # Who waits for an answer is not idle, however long it takes.
         self.read_deadline = inf if self._task or self._queue else self._loop.time() + self._limits.idle_s
-        if exchange is None:
-            return
-        if exchange.body is None:
-            exchange.request.body = WholeBody(exchange.whole)
-            self._dispatch(exchange)
-        else:
-            exchange.body.finish()
 
     # The body's side.
 

@@ -26,6 +26,8 @@ Admin = Callable[[Request, Principal], Awaitable[Response]]
 
 _INVOKE_START = "/2015-03-31/functions/"
 _INVOKE_END = "/invocations"
+_STREAM_START = "/2021-11-15/functions/"
+_STREAM_END = "/response-streaming-invocations"
 _CREDENTIAL = re.compile(r"Credential=[^,&]*?(?:/|%2F)([a-z0-9-]+)(?:/|%2F)aws4_request")
 _UNSIGNED = Verified(ANONYMOUS, "", "s3", "", UNSIGNED_PAYLOAD)
 
@@ -39,6 +41,7 @@ class Router:
         self._renders: dict[str, Render] = {}
         self._codecs: dict[str, Codec] = {}
         self._invoke: Face | None = None
+        self._stream: Face | None = None
         self._admin: Admin | None = None
         self._public: dict[str, Handler] = {}
 
@@ -54,13 +57,10 @@ class Router:
         self._faces[service] = face
         self._renders[service] = render
 
-    def add_invoke(self, invoke: Invoke) -> None:
-        """Where Lambda's invocations go, past the model of their service."""
-
-        async def call(request: Request, verified: Verified) -> Response:
-            return await invoke(request, verified.principal, verified.region)
-
-        self._invoke = call
+    def add_invoke(self, invoke: Invoke, stream: Invoke | None = None) -> None:
+        """Where Lambda's invocations go, past its service's model; `stream` takes those that are streamed."""
+        self._invoke = _face(invoke)
+        self._stream = _face(stream) if stream is not None else None
 
     def add_admin(self, admin: Admin) -> None:
         """Everything under /_lambent/. Only health is answered unsigned."""
@@ -86,8 +86,11 @@ class Router:
         if path.startswith(RESERVED) and service != "s3":
             return await self._answer_reserved(request, verified.principal)
         face = self._faces.get(service)
-        if service == "lambda" and request.method == "POST" and is_invoke(path):
-            face = self._invoke or face
+        if service == "lambda" and request.method == "POST":
+            if is_invoke(path):
+                face = self._invoke or face
+            elif is_stream(path):
+                face = self._stream or face
         if face is None:
             text = f"The service {service!r} is not served here; {', '.join(sorted(self._faces))} are."
             return render_json(ServiceError("UnknownOperationException", text, 404))
@@ -149,6 +152,17 @@ class Router:
             if codec.model.metadata.get("targetPrefix") == prefix:
                 return name
         return ""
+
+
+def _face(invoke: Invoke) -> Face:
+    async def call(request: Request, verified: Verified) -> Response:
+        return await invoke(request, verified.principal, verified.region)
+
+    return call
+
+
+def is_stream(path: str) -> bool:
+    return path.startswith(_STREAM_START) and path.endswith(_STREAM_END) and path.count("/") == 4
 
 
 def is_invoke(path: str) -> bool:

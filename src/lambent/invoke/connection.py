@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Callable
 
-from lambent.invoke.frames import BadFrame, Decoder, Frame
+from lambent.invoke.frames import BadFrame, Decoder, Frame, Kind
 from lambent.invoke.output import Output
+from lambent.invoke.stream import Stream
+from lambent.model.invocation import TooLong
 from lambent.sandbox.base import Exit, Process
 
 # One for all connections, because each read is used up before the next: a fresh buffer of this size for
 # every read would cost more than the read.
 _BUFFER = memoryview(bytearray(256 * 1024))
 END_GRACE_S = 0.5  # AWS's
+_PIECE = int(Kind.PIECE)  # an attribute of an enumeration is slow to look up
 EOF_GRACE_S = 0.2  # between a closed socket and the exit that explains it
 
 
@@ -26,6 +29,7 @@ class Connection:
         self._reply: asyncio.Future[Frame | Exit | None] | None = None
         self._early: Frame | None = None  # READY may come before anybody waits for it
         self._reading = True
+        self.stream: Stream | None = None  # takes the pieces of an answer
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._output = Output(process.output, on_output)
@@ -100,6 +104,9 @@ class Connection:
             self._process.kill()
 
     def _deliver(self, frame: Frame) -> None:
+        if self.stream is not None and frame.kind == _PIECE:
+            self._pass_on(self.stream, frame)
+            return
         reply, self._reply = self._reply, None
         if reply is not None and not reply.done():
             reply.set_result(frame)
@@ -107,6 +114,21 @@ class Connection:
             self._early = frame
         else:
             raise BadFrame("a frame that nobody asked for")
+
+    def _pass_on(self, stream: Stream, frame: Frame) -> None:
+        """While the caller takes nothing, nothing is read, and the process waits in its turn."""
+        stream.content_type = stream.content_type or str(frame.meta_object().get("type", ""))
+        try:
+            stream.feed(frame.payload, self._hold, self._go_on)
+        except TooLong:
+            raise BadFrame("a stream over its limit") from None
+
+    def _hold(self) -> None:
+        self._loop.remove_reader(self._control)
+
+    def _go_on(self) -> None:
+        if self._reading:
+            self._loop.add_reader(self._control, self._readable)
 
     def _writable(self) -> None:
         try:

@@ -25,6 +25,7 @@ class Kind(IntEnum):
     ANSWER = 12
     ERROR = 13
     NOT_JSON = 14
+    PIECE = 15
 
 
 class Frame(NamedTuple):

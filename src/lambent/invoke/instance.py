@@ -9,6 +9,7 @@ import orjson
 from lambent.invoke.connection import Connection
 from lambent.invoke.frames import BadFrame, Frame, Kind, encode
 from lambent.invoke.runtime_connection import RuntimeConnection
+from lambent.invoke.stream import Stream
 from lambent.invoke.transcript import Transcript
 from lambent.model.errors import InvalidContent
 from lambent.model.function import Version
@@ -72,15 +73,17 @@ class Instance:
             )
             self._failure = reply if reply.status != "timeout" else None
 
-    async def run(self, invocation: Invocation) -> Outcome:
-        """Raises `InvalidContent` when the payload is not JSON."""
+    async def run(self, invocation: Invocation, stream: Stream | None = None) -> Outcome:
+        """Raises `InvalidContent` when the payload is not JSON. A streamed answer goes to `stream`."""
         if self.frozen:
             self.thaw()
         version = self.version
+        if stream is not None:
+            stream.version = version.version
         started_at = time.time()
         self._transcript.begin(invocation, version.version, started_at)
         began = time.perf_counter()
-        reply = self._failure or await self._serve(invocation)
+        reply = self._failure or await self._serve(invocation, stream)
         duration_ms = (time.perf_counter() - began) * 1000
         if reply.status == "timeout":
             duration_ms = version.timeout_s * 1000.0
@@ -125,7 +128,7 @@ class Instance:
             return Connection(process, self._transcript.feed)
         return RuntimeConnection(process, self._transcript.feed, self._environment)
 
-    async def _serve(self, invocation: Invocation) -> Reply:
+    async def _serve(self, invocation: Invocation, stream: Stream | None) -> Reply:
         """One question to the process, after a new init where the last process is gone."""
         timeout_s: float = self.version.timeout_s
         connection = self._connection
@@ -138,8 +141,12 @@ class Instance:
             timeout_s -= time.monotonic() - began
             connection = self._connection
             assert connection is not None
-        connection.send(encode(Kind.INVOKE, self._meta(invocation, timeout_s), invocation.payload))
+        connection.stream = stream
+        meta = self._meta(invocation, timeout_s, stream is not None)
+        connection.send(encode(Kind.INVOKE, meta, invocation.payload))
         answer = await connection.receive(timeout_s)
+        if stream is not None:
+            connection.stream = None
         connection.drain_output()
         if isinstance(answer, Frame):
             reply = self._reply_of(invocation, answer)
@@ -149,7 +156,7 @@ class Instance:
             await self._drop_process()
         return reply
 
-    def _meta(self, invocation: Invocation, timeout_s: float) -> bytes:
+    def _meta(self, invocation: Invocation, timeout_s: float, streams: bool) -> bytes:
         return orjson.dumps(
             {
                 "id": invocation.request_id,
@@ -158,6 +165,7 @@ class Instance:
                 "client_context": invocation.client_context,
                 "tenant": invocation.tenant,
                 "trace": invocation.trace_id,
+                "streams": streams,
             }
         )
 

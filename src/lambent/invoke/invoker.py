@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from lambent.invoke.admission import Admission
 from lambent.invoke.pool import Pool
+from lambent.invoke.stream import Stream
 from lambent.model.function import Version
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.lifecycle import check_invocable
@@ -26,12 +27,13 @@ class Invoker:
         self._pool = pool
         self._settle = settle
 
-    async def invoke(self, invocation: Invocation) -> Outcome:
+    async def invoke(self, invocation: Invocation, stream: Stream | None = None) -> Outcome:
+        """An answer that a handler streams goes to `stream` as it comes, any other one into the outcome."""
         version = self.resolve(invocation.target)
         urgent = invocation.source == "api"
         with self._admission.admit(version.key.account):
             async with self._pool.instance(version, invocation.tenant, urgent=urgent) as instance:
-                outcome = await instance.run(invocation)
+                outcome = await instance.run(invocation, stream)
         self._settle(version, invocation, outcome)
         return outcome
 

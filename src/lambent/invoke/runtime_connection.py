@@ -15,6 +15,7 @@ import orjson
 
 from lambent.invoke.frames import HEADER, META_BYTES, BadFrame, Decoder, Frame, Kind
 from lambent.invoke.output import Output
+from lambent.invoke.stream import Stream
 from lambent.invoke.telemetry import Telemetry
 from lambent.runtimes import extensions_api, runtime_api, telemetry_api
 from lambent.runtimes.extensions_api import INVOKE, SHUTDOWN, ExtensionsApi
@@ -78,6 +79,7 @@ class RuntimeConnection:
         self._begun = True  # the runtime has been told to start, where it needs to be told
         self._event: Mapping[str, Any] = {}  # what extensions learn of the invocation
         self._said: Said | None = None  # an answer whose invocation is not over
+        self.stream: Stream | None = None  # takes an answer as it comes
         self._request_id = ""
         self._checking: asyncio.Task[None] | None = None
         self._killed = False
@@ -99,10 +101,12 @@ class RuntimeConnection:
         if self._listener is not None:
             self._listener.forgive()
         headers = [(header, str(meta[name])) for name, header in HEADERS.items() if meta.get(name)]
+        if self.stream is not None:
+            headers.append(("Lambda-Runtime-Function-Response-Mode", "streaming"))
         if meta.get("client_context"):
             context = json.dumps(json.loads(meta["client_context"]))  # one line of ASCII
             headers.append(("Lambda-Runtime-Client-Context", context))
-        call = Call(meta["id"], payload, headers)
+        call = Call(meta["id"], payload, headers, self.stream)
         self._event = _invoke_event(meta)
         if len(payload) <= INLINE_BYTES:
             self._give(call, _fault(payload))
@@ -171,7 +175,8 @@ class RuntimeConnection:
 
     def answered(self, said: Said) -> None:
         self._said = said
-        self._telemetry.runtime_done("error" if said.error_type else "success", len(said.body))
+        size = self.stream.total if self.stream is not None else len(said.body)
+        self._telemetry.runtime_done("error" if said.error_type else "success", size)
 
     def failed(self, said: Said) -> None:
         self._deliver(Frame(Kind.INIT_ERROR, b"", said.body))

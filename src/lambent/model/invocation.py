@@ -53,3 +53,7 @@ class Outcome(NamedTuple):
     @property
     def ok(self) -> bool:
         return self.function_error is None
+
+
+class TooLong(Exception):
+    """A streamed answer over its limit."""

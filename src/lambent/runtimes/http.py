@@ -29,11 +29,19 @@ class Exchange:
         self.headers: dict[str, str] = {}  # names in lower case; trailers join them
         self.body = bytearray()
         self.limit = 0  # bytes of body that the service takes
+        self.sink: Callable[[bytes], None] | None = None  # takes the body as it comes; it may call `hold`
         self.too_large = False
         self.answered = False
         self.last = False  # the connection ends with the answer
         self.on_lost: Callable[[], None] = lambda: None  # the client hung up before it was answered
         self._connection = connection
+
+    def hold(self) -> None:
+        """Read no more of the body until `go_on`."""
+        self._connection.hold(True)
+
+    def go_on(self) -> None:
+        self._connection.hold(False)
 
     def answer(self, status: int, body: bytes = b"", headers: Headers = (JSON,)) -> None:
         if not self.answered:
@@ -80,6 +88,8 @@ class Connection(asyncio.Protocol):
         self._body_bytes = 0
         self._in_head = False
         self._whole = False  # the request has been read to its end
+        self._held = False  # by who takes its body
+        self._stuffed = False  # by answers that its client does not read
         self._timer: asyncio.TimerHandle | None = None
 
     # The transport's side.
@@ -109,11 +119,23 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Answers pile up: a client that does not read them is not read either."""
-        if self._transport is not None:
-            self._transport.pause_reading()
+        self._stuffed = True
+        self._flow()
 
     def resume_writing(self) -> None:
-        if self._transport is not None:
+        self._stuffed = False
+        self._flow()
+
+    def hold(self, held: bool) -> None:
+        self._held = held
+        self._flow()
+
+    def _flow(self) -> None:
+        if self._transport is None:
+            return
+        if self._held or self._stuffed:
+            self._transport.pause_reading()
+        else:
             self._transport.resume_reading()
 
     def abort(self) -> None:
@@ -152,6 +174,9 @@ class Connection(asyncio.Protocol):
         self._body_bytes += len(data)
         exchange = self._exchange
         if exchange is None:
+            return
+        if exchange.sink is not None and not exchange.answered:
+            exchange.sink(data)
             return
         if self._body_bytes > exchange.limit + DRAINED_BYTES:
             raise BadRequest

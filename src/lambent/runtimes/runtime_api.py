@@ -3,12 +3,14 @@
 import base64
 import binascii
 import re
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 import orjson
 
-from lambent.model.limits import RESPONSE_PAYLOAD_BYTES
+from lambent.model.invocation import TooLong
+from lambent.model.limits import RESPONSE_PAYLOAD_BYTES, STREAM_BYTES
 from lambent.runtimes.http import JSON, Exchange, Headers
 from lambent.runtimes.http_listener import Part
 
@@ -16,11 +18,13 @@ PREFIX = "/2018-06-01/runtime/"
 NEXT = "invocation/next"
 UNKNOWN = "Runtime.Unknown"  # when a runtime gives its error no type
 TOO_LARGE = "Function.ResponseSizeTooLarge"
+TRUNCATED = "Runtime.TruncatedResponse"
 _PATHS = re.compile(
     r"(?P<plain>invocation/next|init/error)|invocation/(?P<id>[^/]+)/(?P<verb>response|error)"
 )
 _ERROR_TYPE = "lambda-runtime-function-error-type"
 _ERROR_BODY = "lambda-runtime-function-error-body"
+_MODE = "lambda-runtime-function-response-mode"
 
 
 class State(Enum):
@@ -45,12 +49,22 @@ _AFTER = {
 }
 
 
+class Sink(Protocol):
+    """Takes an answer as it comes."""
+
+    content_type: str
+
+    def feed(self, data: bytes, hold: Callable[[], None], resume: Callable[[], None]) -> None:
+        """Raises `TooLong`."""
+
+
 class Call(NamedTuple):
     """An event for the runtime."""
 
     request_id: str
     payload: bytes
     headers: Headers  # beside that of the id
+    sink: Sink | None = None  # of a caller who takes an answer as it comes
 
 
 class Said(NamedTuple):
@@ -80,6 +94,7 @@ class RuntimeApi(Part):
         self._owner = owner
         self._request_id = ""  # of the event that it has
         self._call: Call | None = None  # that it has not got yet
+        self._sink: Sink | None = None  # for the answer to the event that it has
         self._waiting: Exchange | None = None
 
     def give(self, call: Call) -> None:
@@ -95,6 +110,8 @@ class RuntimeApi(Part):
         exchange.limit = RESPONSE_PAYLOAD_BYTES
         if self.state is State.ANSWERING:
             exchange.on_lost = self._half_answered
+            if operation == "response" and self._sink and exchange.headers.get(_MODE) == "streaming":
+                self._stream(exchange, self._sink)
 
     def complete(self, exchange: Exchange) -> None:
         if exchange.method == "GET":
@@ -143,17 +160,34 @@ class RuntimeApi(Part):
         if exchange is None or call is None:
             return
         self._waiting = self._call = None
-        self._request_id = call.request_id
+        self._request_id, self._sink = call.request_id, call.sink
         self.state = State.RUNNING
         headers = [JSON, ("Lambda-Runtime-Aws-Request-Id", call.request_id), *call.headers]
         exchange.answer(200, call.payload, headers)
 
+    def _stream(self, exchange: Exchange, sink: Sink) -> None:
+        """Pass the body on as it comes."""
+        sink.content_type = exchange.headers.get("content-type", "")
+        exchange.on_lost = self._truncated
+
+        def take(data: bytes) -> None:
+            try:
+                sink.feed(data, exchange.hold, exchange.go_on)
+            except TooLong:
+                self.state = State.ANSWERED
+                self._refuse_size(exchange, STREAM_BYTES)
+
+        exchange.sink = take
+
+    def _refuse_size(self, exchange: Exchange, limit_bytes: int) -> None:
+        limit = f"maximum allowed payload size ({limit_bytes} bytes)."
+        exchange.refuse(413, "RequestEntityTooLarge", f"Exceeded {limit}")
+        told = _described(TOO_LARGE, f"Response payload size exceeded {limit}")
+        self._owner.answered(Said(told, TOO_LARGE))
+
     def _take_answer(self, exchange: Exchange) -> None:
         if exchange.too_large:
-            limit = f"maximum allowed payload size ({RESPONSE_PAYLOAD_BYTES} bytes)."
-            exchange.refuse(413, "RequestEntityTooLarge", f"Exceeded {limit}")
-            told = _described(TOO_LARGE, f"Response payload size exceeded {limit}")
-            self._owner.answered(Said(told, TOO_LARGE))
+            self._refuse_size(exchange, RESPONSE_PAYLOAD_BYTES)
             return
         exchange.accept()
         failed = exchange.path.endswith("/error") or _ERROR_TYPE in exchange.headers
@@ -165,6 +199,12 @@ class RuntimeApi(Part):
     def _half_answered(self) -> None:
         """It may try again."""
         self.state = State.RUNNING
+
+    def _truncated(self) -> None:
+        """What its caller has cannot be taken back."""
+        self.state = State.ANSWERED
+        told = _described(TRUNCATED, "The response stream was closed before its end.")
+        self._owner.answered(Said(told, TRUNCATED))
 
 
 def _error(exchange: Exchange) -> Said:

@@ -18,6 +18,7 @@ from lambent.faces.aws_invoke import InvokeFace
 from lambent.faces.aws_lambda import UNCHECKED, LambdaFace
 from lambent.faces.codec import Codec
 from lambent.faces.packages import PackageDownloads
+from lambent.invoke.stream import Stream
 from lambent.model.identity import Principal
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.lifecycle import check_invocable
@@ -105,6 +106,10 @@ class Unpacker:
         await asyncio.to_thread(extract, archive, folder, limit_bytes)
 
 
+async def silent(stream: Stream) -> None:
+    """Stream nothing."""
+
+
 @dataclass
 class Echo:
     """Stands where the invoker stands: answers with the event, or with what the test wants."""
@@ -113,18 +118,22 @@ class Echo:
     seen: list[Invocation] = field(default_factory=list)
     outcome: Mapping[str, Any] = field(default_factory=dict)
     error: Exception | None = None
+    streams: Callable[[Stream], Awaitable[None]] = silent  # what a handler would stream
 
     def resolve(self, target: Target) -> object:
         version = self.functions.get(target)
         check_invocable(version)
         return version
 
-    async def invoke(self, invocation: Invocation) -> Outcome:
+    async def invoke(self, invocation: Invocation, stream: Stream | None = None) -> Outcome:
         self.resolve(invocation.target)
         self.seen.append(invocation)
         if self.error is not None:
             raise self.error
         version = self.functions.get(invocation.target).version
+        if stream is not None:
+            stream.version = version
+            await self.streams(stream)
         return Outcome(**{"payload": invocation.payload, "version": version, **self.outcome})
 
     async def accept(self, invocation: Invocation) -> None:

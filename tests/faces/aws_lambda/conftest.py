@@ -20,6 +20,7 @@ from tests.faces.aws_lambda.bench import (
 )
 
 from lambent.faces.aws_invoke import InvokeFace
+from lambent.faces.aws_invoke_stream import InvokeStreamFace
 from lambent.faces.aws_lambda import LambdaFace
 from lambent.faces.packages import PREFIX, PackageDownloads
 from lambent.faces.router import Router
@@ -62,7 +63,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     whole = Bench(functions, policies, packages, downloads, echo, face, invoke)
     router = Router(Verifier(Credentials(keys, SECRET)))
     router.add_service(codec(), face)
-    router.add_invoke(invoke.invoke)
+    router.add_invoke(invoke.invoke, InvokeStreamFace(echo, invoke).invoke)
     router.add_public(PREFIX, downloads)
     server = Server(router)
     address, port = await server.listen(("127.0.0.1", 0))

@@ -257,6 +257,21 @@ async def test_an_idle_connection_is_closed(start: Start) -> None:
     assert await client.end() == b""
 
 
+async def test_a_connection_that_waits_for_its_answer_is_not_idle(start: Start) -> None:
+    go = asyncio.Event()
+
+    async def handler(request: Request) -> Response:
+        await go.wait()
+        return Response(200)
+
+    node = await start(handler, idle_s=0.05)
+    client = await node.connect()
+    await client.send(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert await (await node.connect()).end() == b""  # this one came later and is idle
+    go.set()
+    assert (await client.answer())[0] == 200
+
+
 async def test_a_body_that_stops_coming_ends_the_connection(start: Start) -> None:
     seen: list[str] = []
 

@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Mapping, NoReturn, Optional, Sequence, Union
 
-from . import frames, handler, marshal, models, output
+from . import frames, handler, marshal, models, output, streams
 from .context import Environment, LambdaContext
 from .errors import Error, describe
 
@@ -140,7 +140,9 @@ def invoke(
     told: Optional[Error] = None
     answer = b""
     try:
-        answer = marshal.write(function(event, LambdaContext(meta, environment)))
+        value = function(event, LambdaContext(meta, environment))
+        streamed = isinstance(value, streams.KINDS)
+        answer = stream(channel, meta, value) if streamed else marshal.write(value)
         if len(answer) > marshal.ANSWER_BYTES:
             told = marshal.TOO_LARGE
     except Exception as error:
@@ -151,6 +153,20 @@ def invoke(
     output.flush()
     kind = frames.ANSWER if told is None else frames.ERROR
     channel.write(kind, ('{"id":%s}' % quoted_id).encode(), answer)
+
+
+def stream(channel: Channel, meta: Mapping[str, Any], value: streams.Stream) -> bytes:
+    """Send a stream on as it comes to a caller who takes it so; for others, all of it."""
+    if not meta.get("streams"):
+        return streams.join(value)
+    quoted_id = _quoted(meta["id"])
+
+    def emit(content_type: str, data: bytes) -> None:
+        head = '{"id":%s,"type":%s}' % (quoted_id, _quoted(content_type))
+        channel.write(frames.PIECE, head.encode(), data)
+
+    streams.send(value, emit)
+    return b""
 
 
 def _channel(control_fd: Optional[int]) -> Channel:

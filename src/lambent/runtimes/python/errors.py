@@ -7,7 +7,11 @@ import traceback
 from types import TracebackType
 from typing import Any, Dict, Optional, Sequence
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+# Files below a handler in a trace: the runtime's, and those of the loop that runs asynchronous generators.
+_BELOW = (
+    os.path.dirname(os.path.abspath(__file__)) + os.sep,
+    os.path.join(os.path.dirname(os.__file__), "asyncio", ""),
+)
 
 Error = Dict[str, Any]
 
@@ -42,6 +46,6 @@ def _text(error: BaseException) -> str:
 def _trace(tb: Optional[TracebackType]) -> list[str]:
     """The frames from the handler's first on, without the marks below the lines that 3.11 added."""
     frames = [(f.filename, f.lineno or 0, f.name, f.line) for f in traceback.extract_tb(tb)]
-    while frames and frames[0][0].startswith(_HERE):
+    while frames and frames[0][0].startswith(_BELOW):
         del frames[0]
     return traceback.format_list(frames)

@@ -8,13 +8,15 @@ import struct
 
 HEADER = struct.Struct("!BII")
 
-INVOKE = 1  # node to process: {"id", "deadline_ms", "arn", "client_context", "tenant", "trace"}, the event
+# Node to process: {"id", "deadline_ms", "arn", "client_context", "tenant", "trace", "streams"}, the event.
+INVOKE = 1
 
 READY = 10  # process to node: the handler is imported
 INIT_ERROR = 11  # the error as JSON; the process ends
 ANSWER = 12  # {"id"}, the answer as JSON
 ERROR = 13  # {"id"}, the error as JSON
 NOT_JSON = 14  # {"id", "message"}: the event is no JSON, the handler was not called
+PIECE = 15  # {"id", "type"}, a part of an answer that its caller takes as it comes; ANSWER or ERROR ends it
 
 _READ_BYTES = 65536
 _COPY_BYTES = 65536  # a frame larger than this is not copied together

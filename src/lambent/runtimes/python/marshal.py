@@ -6,8 +6,7 @@ import json
 import os
 import re
 from decimal import Decimal
-from types import GeneratorType
-from typing import Any, Generator, NoReturn
+from typing import Any, NoReturn
 
 from .errors import Error, Fault
 
@@ -82,14 +81,9 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_default
 
 
 def write(value: Any) -> bytes:
-    """The answer as JSON; bytes go out as they are, and what a generator yields one after the other.
-
-    Raises `Fault` for what JSON cannot say.
-    """
+    """The answer as JSON; bytes go out as they are. Raises `Fault` for what JSON cannot say."""
     if isinstance(value, bytes):
         return value
-    if isinstance(value, GeneratorType):
-        return _join(value)
     try:
         text = _encode(value)
     except Exception as error:
@@ -98,21 +92,6 @@ def write(value: Any) -> bytes:
         text = _numbers.unpack(text)
     # Half a surrogate pair has no UTF-8, but its escape is JSON.
     return text.encode("utf-8", "backslashreplace")
-
-
-def _join(stream: Generator[Any, None, Any]) -> bytes:
-    """All of a stream, or so much that it is too large: it may have no end."""
-    whole = bytearray()
-    for piece in stream:
-        if isinstance(piece, str):
-            piece = piece.encode()
-        elif not isinstance(piece, (bytes, bytearray)):
-            kind = type(piece).__name__
-            raise Fault("Runtime.MarshalError", "A generator must yield bytes or str, not {}".format(kind))
-        whole += piece
-        if len(whole) > ANSWER_BYTES:
-            stream.close()
-    return bytes(whole)
 
 
 def write_error(error: Error) -> bytes:
