@@ -11,6 +11,7 @@ from typing import Any
 from tests.lines import into
 
 from lambent.invoke.instance import Instance
+from lambent.invoke.stream import Stream
 from lambent.invoke.transcript import Transcript
 from lambent.model.function import Code, State, Version
 from lambent.model.invocation import Invocation, Outcome
@@ -60,12 +61,14 @@ class Bench:
     instance: Instance
     log: list[str]
 
-    async def call(self, event: Any = None, *, raw: bytes | None = None, **more: Any) -> Outcome:
+    async def call(
+        self, event: Any = None, *, raw: bytes | None = None, stream: Stream | None = None, **more: Any
+    ) -> Outcome:
         payload = json.dumps(event).encode() if raw is None else raw
         request = Invocation(
             request_id=str(uuid.uuid4()), target=Target(KEY), payload=payload, wants_tail=True, **more
         )
-        return await self.instance.run(request)
+        return await self.instance.run(request, stream)
 
     async def answer(self, event: Any = None, **more: Any) -> Any:
         outcome = await self.call(event, **more)

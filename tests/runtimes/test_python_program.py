@@ -12,6 +12,8 @@ from tests.runtimes.test_telemetry import LISTEN
 from tests.runtimes.test_walls import for_the_system, needs_python
 from tests.sandbox.launched import Config, whole_host
 
+from lambent.invoke.stream import Stream
+
 pytestmark = pytest.mark.slow
 
 ECHO = {"index.py": "def handler(event, context):\n    print('handler', event)\n    return event\n"}
@@ -40,6 +42,18 @@ def handler(event, context):
     request_id, arn, name, in_time, custom, title = await bench.answer(client_context=context)
     assert (len(request_id), name, in_time, custom, title) == (36, "f", True, {"ü": "→"}, "t")
     assert arn.endswith(":function:f")
+
+
+async def test_a_stream_is_passed_on(make: Make) -> None:
+    code = "def handler(event, context):\n    for n in event:\n        yield str(1 // n)\n"
+    bench = await make({"index.py": code}, runtime=PYTHON)
+    for event, error in (([1, 1], None), ([1, 0], "ZeroDivisionError")):
+        stream = Stream()
+        outcome = await bench.call(event, stream=stream)
+        stream.end()
+        pieces = [piece async for piece in stream]
+        assert (b"".join(pieces), outcome.run.error_type) == (b"1" * sum(event), error)
+    assert (await bench.call([1, 1])).payload == b"11"
 
 
 async def test_an_error_too(make: Make) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lambent.faces.aws_lambda import UNCHECKED, LambdaFace
 from lambent.faces.codec import Codec
 
-PAST_THE_CODEC = frozenset({"Invoke"})  # answered by faces of their own
+PAST_THE_CODEC = frozenset({"Invoke", "InvokeWithResponseStream"})  # answered by faces of their own
 
 # Stored, checked and shown again; the text says what becomes of it here.
 KEPT: dict[str, str] = {}
