@@ -81,6 +81,11 @@ class RunningNode:
         except (OSError, ValueError):
             return False
 
+    def listens(self) -> bool:
+        """Whether anything is at the port."""
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)

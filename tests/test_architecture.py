@@ -14,7 +14,7 @@ LAYERS = [
     {"sandbox", "runtimes", "store"},
     {"records"},
     {"invoke"},
-    {"events", "warehouse", "objects"},
+    {"events", "warehouse", "objects", "whisk"},
     {"faces", "console"},
     {"app"},
     {"serving"},

@@ -25,6 +25,7 @@ from lambent.faces.aws_sqs import SqsFace
 from lambent.faces.aws_sqs_wire import SqsWires
 from lambent.faces.aws_sts import StsFace
 from lambent.faces.codec import Codec
+from lambent.faces.openwhisk_routes import add_openwhisk
 from lambent.faces.packages import PREFIX as DOWNLOADS
 from lambent.faces.packages import PackageDownloads
 from lambent.faces.router import Router
@@ -38,6 +39,7 @@ from lambent.invoke.pool import Pool
 from lambent.invoke.queue import Queue
 from lambent.model.function import Version
 from lambent.model.identity import Credential, Principal
+from lambent.model.invocation import Invocation, Outcome
 from lambent.objects import seaweedfs
 from lambent.objects.gateway import Gateway
 from lambent.objects.place import Place
@@ -54,6 +56,8 @@ from lambent.store.roles import Roles
 from lambent.store.sqlite import Sqlite
 from lambent.warehouse.accounts import DATABASE
 from lambent.warehouse.warehouse import Warehouse
+from lambent.whisk import deferred
+from lambent.whisk.whisk import Whisk
 
 PASSWORD_LIFETIME_S = 12 * 3600.0
 CORES = os.cpu_count() or 1
@@ -109,6 +113,7 @@ class Node:
         self._tending.cancel()
         await self.functions.close()
         await self.host.close()
+        await self.whisk.close()
         await self.records.close()
         await self.store.close()
 
@@ -126,12 +131,9 @@ class Node:
         await self.policies.load()
         self.layers = Layers(self.store)
         await self.layers.load()
+        self.whisk = await Whisk.open(self.store, state / "activations.db", self.catalog.runtimes)
         await self.packages.collect(self._digests(), grace_s=0)
         self._tending = asyncio.create_task(self.packages.tend(self._digests))
-
-    def _digests(self) -> set[str]:
-        """The packages that are needed."""
-        return self.functions.digests() | self.layers.digests()
 
     def _build_invoke(self) -> None:
         instances = Instances(
@@ -153,7 +155,8 @@ class Node:
         self.functions.on_change(self.pool.retire)
         self.admission = Admission()
         self.invoker = Invoker(self.functions.get, self.admission, self.pool, self.records.meter.settle)
-        self.queue = Queue(self.store, self.invoker.invoke)
+        self.queue = Queue(self.store, self._run_queued)
+        self.whisk.connect(self.admission, self.pool, self.records.meter.settle, self.queue.accept)
 
     async def _build_objects(self) -> None:
         settings = self.settings
@@ -199,6 +202,7 @@ class Node:
         router.add("s3", s3, s3.render)
         router.add_admin(Admin(self.records.meter, self._status, self._health))
         router.add_public(DOWNLOADS, downloads)
+        add_openwhisk(router, self.whisk, self.packages, self.settings.region)
         return router
 
     async def _listen(self, listener: socket.socket) -> None:
@@ -224,6 +228,14 @@ class Node:
     async def _read_object(self, principal: Principal, bucket: str, key: str, version: str | None) -> bytes:
         stream = await self.gateway.reader.open(principal, bucket, key)
         return b"".join([chunk async for chunk in stream.chunks])
+
+    def _digests(self) -> set[str]:
+        """The packages that are needed."""
+        return self.functions.digests() | self.layers.digests() | self.whisk.versions.digests()
+
+    async def _run_queued(self, invocation: Invocation) -> Outcome:
+        run = self.whisk.deferred.run if invocation.source == deferred.SOURCE else self.invoker.invoke
+        return await run(invocation)
 
     def _health(self) -> dict[str, Any]:
         return {

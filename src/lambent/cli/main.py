@@ -18,6 +18,7 @@ COMMANDS = {
     "logs": "Print what a function printed.",
     "ls": "List functions and what starts them.",
     "rm": "Remove a function, its triggers and its permissions.",
+    "whisk": "Users, keys and limits of the OpenWhisk API that the node serves.",
     "doctor": "Say what this machine allows, and what to do about the rest.",
 }
 

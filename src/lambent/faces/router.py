@@ -42,7 +42,9 @@ class Router:
         self._codecs: dict[str, Codec] = {}
         self._invoke: Face | None = None
         self._stream: Face | None = None
-        self._admin: Admin | None = None
+        self._admin: dict[str, Admin] = {}
+        self._unsigned: dict[str, Handler] = {}
+        self._index: Handler | None = None
         self._public: dict[str, Handler] = {}
 
     def add_service(self, codec: Codec, face: object) -> None:
@@ -62,9 +64,17 @@ class Router:
         self._invoke = _face(invoke)
         self._stream = _face(stream) if stream is not None else None
 
-    def add_admin(self, admin: Admin) -> None:
-        """Everything under /_lambent/. Only health is answered unsigned."""
-        self._admin = admin
+    def add_admin(self, admin: Admin, prefix: str = RESERVED) -> None:
+        """Everything under /_lambent/, or under a part of it. Only health is answered unsigned."""
+        self._admin[prefix] = admin
+
+    def add_index(self, handler: Handler) -> None:
+        """What `GET /` is answered with unless it is signed, for clients that look there for an API."""
+        self._index = handler
+
+    def add_unsigned(self, prefix: str, handler: Handler) -> None:
+        """Paths of an API that knows its callers by other means; what is signed there is meant for S3."""
+        self._unsigned[prefix] = handler
 
     def add_public(self, prefix: str, handler: Handler) -> None:
         """Paths that need no signature; the handler knows why not."""
@@ -98,6 +108,11 @@ class Router:
 
     async def _route_unsigned(self, request: Request) -> Response:
         """Public objects and forms are S3's; every other service wants a signature."""
+        for prefix, handler in self._unsigned.items():
+            if request.path == prefix or request.path.startswith(f"{prefix}/"):
+                return await handler(request)
+        if self._index is not None and (request.method, request.path, request.query) == ("GET", "/", ""):
+            return await self._index(request)
         service = self._guess(request)
         face = self._faces.get(service)
         if service == "s3" and face is not None:
@@ -111,8 +126,9 @@ class Router:
             return self._render(verified.service, error, request)
 
     async def _answer_reserved(self, request: Request, principal: Principal) -> Response:
-        if self._admin is not None:
-            return await self._admin(request, principal)
+        prefixes = [prefix for prefix in self._admin if request.path.startswith(prefix)]
+        if prefixes:
+            return await self._admin[max(prefixes, key=len)](request, principal)
         if request.path == HEALTH:
             return Response(200, [("Content-Type", "application/json")], orjson.dumps({"status": "ok"}))
         return render_json(ServiceError("NotFound", f"{request.path} is not served here.", 404))

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from lambent.model.invocation import Invocation, Run
+from lambent.model.invocation import Hear, Invocation, Run
 from lambent.model.limits import LOG_BYTES_PER_INVOCATION, LOG_EVENT_BYTES, LOG_TAIL_BYTES
 from lambent.records.report import dropped_line, end, report, start
 
@@ -31,6 +31,7 @@ class Transcript:
         self._begun: tuple[float, str, str] | None = None  # when, id, version: not in the log yet
         self._said: deque[str] = deque(maxlen=TAIL_LINES)
         self._wants_tail = False
+        self._hear: Hear | None = None
         self._room = LOG_BYTES_PER_INVOCATION
         self._dropped = 0
 
@@ -39,6 +40,9 @@ class Transcript:
         self._room = LOG_BYTES_PER_INVOCATION
         self._dropped = 0
         self._wants_tail = invocation.wants_tail
+        self._hear = invocation.hear
+        if self._hear and self._events:  # what the init printed belongs to the first invocation
+            self._hear(self._events)
         self._said.clear()
         self._begun = started_at, invocation.request_id, version
 
@@ -100,7 +104,10 @@ class Transcript:
         kept = bisect_right(sizes, self._room) - 1 if self._room > 0 else 0
         self._room -= sizes[-1]
         self._dropped += len(lines) - kept
-        self._keep(now_ms, [line.decode(errors="replace") + "\n" for line in lines[:kept]])
+        said = [line.decode(errors="replace") + "\n" for line in lines[:kept]]
+        self._keep(now_ms, said)
+        if self._hear:
+            self._hear([(now_ms, line) for line in said])
 
     def _keep(self, now_ms: int, lines: Sequence[str]) -> None:
         if self._begun:

@@ -73,7 +73,7 @@ class Version:
     handler: str
     role: str  # ARN
     description: str = ""
-    timeout_s: int = 3
+    timeout_s: float = 3
     memory_mb: int = 128
     tmp_mb: int = 512
     environment: Mapping[str, str] | None = None  # None: never given, so AWS omits the key

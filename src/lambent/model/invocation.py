@@ -1,10 +1,13 @@
 """An invocation and its outcome."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from lambent.model.names import Target
 
 TIMED_OUT = "Sandbox.Timedout"
+
+Hear = Callable[[list[tuple[int, str]]], None]  # (milliseconds since the epoch, line)
 
 
 class Invocation(NamedTuple):  # made for every call: a frozen dataclass takes three times as long
@@ -20,6 +23,7 @@ class Invocation(NamedTuple):  # made for every call: a frozen dataclass takes t
     trace_id: str = ""
     wants_tail: bool = False  # whether its caller reads the log's end
     accepted_at: float = 0.0  # seconds since the epoch
+    hear: Hear | None = None  # gets what the process prints, besides the log
 
 
 class Run(NamedTuple):

@@ -10,6 +10,7 @@ import { installGlobals, isStreaming, runStreaming } from "./streaming.mjs";
 
 const UNCAUGHT = 129; // the exit statuses of AWS's own runtime
 const UNHANDLED = 128;
+const ACTION = "_lambent.action";
 
 const api = new Api(process.env.AWS_LAMBDA_RUNTIME_API);
 let fail = (error) => api.initError(describe(error)); // how the phase that runs reports what nobody caught
@@ -23,13 +24,18 @@ async function main() {
   );
   let handler;
   try {
-    handler = await loadHandler(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER);
+    handler = await load(process.env.LAMBDA_TASK_ROOT, process.env._HANDLER);
   } catch (error) {
     return end("Uncaught Exception", error, UNCAUGHT);
   }
   for (;;) {
     await serve(handler, await api.next());
   }
+}
+
+/** A handler of the package, or the one that we put around an OpenWhisk action. */
+async function load(root, name) {
+  return name === ACTION ? (await import("./action.mjs")).loadAction(root) : loadHandler(root, name);
 }
 
 /** One invocation, from its event to its answer. */

@@ -1,0 +1,150 @@
+"""OpenWhisk's REST API: who calls, which operation is meant, and the form of every refusal."""
+
+import logging
+import random
+import string
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import orjson
+
+from lambent.faces.http import Disconnected, Handler, Request, Response
+from lambent.faces.openwhisk_ask import CORS, JSON, Ask, answer
+from lambent.faces.openwhisk_info import Info, limits_document
+from lambent.model.errors import InvalidParameter, PlatformError, Throttled, Unavailable
+from lambent.whisk.errors import Refusal, malformed
+from lambent.whisk.names import OWN, check_segment
+from lambent.whisk.namespaces import Identity, Namespaces
+
+log = logging.getLogger(__name__)
+
+BASE = "/api/v1"
+WEB = f"{BASE}/web/"
+REALM = ("WWW-Authenticate", 'Basic realm="OpenWhisk secure realm"')
+UNKNOWN = "The requested resource could not be found."
+UNSUPPORTED = "HTTP method not allowed, supported methods: {}"
+NO_KEY = "The resource requires authentication, which was not supplied with the request"
+BAD_KEY = "The supplied authentication is invalid"
+BROKEN = "There was an internal server error."
+Operation = Callable[[Ask], Awaitable[Response]]
+_LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWhisk:
+    """Answers everything under `/api/v1`. A collection has a method for each verb that it knows."""
+
+    namespaces: Namespaces
+    collections: Mapping[str, Any]
+    info: Info
+    web: Handler | None = None
+    _verbs: Mapping[str, str] = field(
+        default_factory=lambda: {"GET": "get", "PUT": "put", "DELETE": "delete", "POST": "post"}
+    )
+
+    async def __call__(self, request: Request) -> Response:
+        transaction = transaction_of(request)
+        try:
+            if self.web is not None and request.path.startswith(WEB):
+                response = await self.web(request)
+            else:
+                response = await self._serve(request, transaction)
+                response.headers.extend(CORS)
+        except Refusal as error:
+            response = refusal(error, transaction)
+        except PlatformError as error:
+            response = refusal(_platform(error), transaction)
+        except Disconnected:
+            raise
+        except Exception:
+            log.exception("openwhisk %s failed", transaction)
+            response = refusal(Refusal(500, BROKEN), transaction)
+        response.headers.append(("X-Request-ID", transaction))
+        return response
+
+    async def _serve(self, request: Request, transaction: str) -> Response:
+        if request.method == "OPTIONS":
+            return Response(200)
+        parts = request.path.removeprefix(BASE).split("/")[1:]
+        if not parts or parts == [""]:
+            return self.info.api(request)
+        if parts[0] != "namespaces":
+            raise Refusal(404, UNKNOWN)
+        identity = self._authenticate(request)
+        if parts[1:] in ([], [""]):
+            _check_verb(request, "GET")
+            return answer([identity.namespace.name])
+        query = dict(parse_qsl(request.query, keep_blank_values=True)) if request.query else {}
+        ask = Ask(request, transaction, query, identity)
+        path = [unquote(part) for part in parts[1:]] if "%" in request.path else parts[1:]
+        ask.namespace = identity.namespace.name if path[0] == OWN else check_segment(path[0])
+        return await self._route(ask, path[1:])
+
+    async def _route(self, ask: Ask, path: list[str]) -> Response:
+        if path in (["limits"], ["limits", ""]):
+            _check_verb(ask.request, "GET")
+            ask.check_own()
+            return answer(limits_document(ask.identity.namespace))
+        collection = self.collections.get(path[0]) if path else None
+        if collection is None:
+            raise Refusal(404, UNKNOWN)
+        ask.collection, ask.path = path[0], path[1:]
+        if ask.path in ([], [""]) or (len(ask.path) == 2 and not ask.path[1] and collection.deepest > 1):
+            _check_verb(ask.request, "GET")
+            response: Response = await collection.list(ask)
+            return response
+        if not ask.path[-1]:
+            del ask.path[-1]
+        if len(ask.path) > collection.deepest:
+            raise Refusal(404, UNKNOWN)
+        method = self._verbs.get(ask.request.method, "")
+        operation: Operation | None = getattr(collection, method, None) if method else None
+        if operation is None:
+            known = [verb for verb, name in self._verbs.items() if hasattr(collection, name)]
+            raise Refusal(405, UNSUPPORTED.format(", ".join(known)))
+        return await operation(ask)
+
+    def _authenticate(self, request: Request) -> Identity:
+        header = request.headers.get("authorization")
+        if header is None:
+            raise Refusal(401, NO_KEY)
+        identity = self.namespaces.authenticate(header)
+        if identity is None:
+            raise Refusal(401, BAD_KEY)
+        return identity
+
+
+def transaction_of(request: Request) -> str:
+    """The client's own id of the request, or a new one."""
+    given = request.headers.get("x-request-id", "")
+    if (
+        given
+        and not given.startswith("sid_")
+        and given.isascii()
+        and given.isprintable()
+        and len(given) < 256
+    ):
+        return given
+    return "".join(random.choices(_LETTERS, k=32))
+
+
+def refusal(error: Refusal, transaction: str) -> Response:
+    """OpenWhisk's form: its clients look for both keys."""
+    body = orjson.dumps({"code": transaction, "error": error.message})
+    headers = [JSON, *CORS, *([REALM] if error.status == 401 else [])]
+    return Response(error.status, headers, body)
+
+
+def _check_verb(request: Request, verb: str) -> None:
+    if request.method not in (verb, "HEAD"):
+        raise Refusal(405, UNSUPPORTED.format(verb))
+
+
+def _platform(error: PlatformError) -> Refusal:
+    if isinstance(error, InvalidParameter):
+        return malformed(error.message)
+    if isinstance(error, Throttled):
+        return Refusal(429, error.message)
+    return Refusal(503 if isinstance(error, Unavailable) else 500, error.message)

@@ -1,0 +1,14 @@
+-- Activations, version 1: a file of their own, because losing their last moments is allowed.
+
+CREATE TABLE activations (
+    activation_id TEXT PRIMARY KEY,
+    namespace TEXT NOT NULL,                -- of who invoked
+    path TEXT NOT NULL,                     -- of what ran: name or pkg/name
+    name TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    head BLOB NOT NULL,                     -- JSON: the record without response and logs
+    response BLOB NOT NULL,                 -- JSON
+    logs BLOB NOT NULL                      -- JSON list of strings
+) WITHOUT ROWID;
+CREATE INDEX activations_start ON activations (namespace, start_ms DESC);
+CREATE INDEX activations_age ON activations (start_ms);

@@ -1,0 +1,1 @@
+"""What Apache OpenWhisk has and Lambda has not: namespaces with keys, actions, activations, rules."""
