@@ -12,6 +12,7 @@ from typing import Any
 
 from lambent import __version__
 from lambent.events.messages import Messages
+from lambent.events.post import Office
 from lambent.events.queues import Queues
 from lambent.faces.admin import Admin
 from lambent.faces.aws_iam import IamFace
@@ -48,6 +49,7 @@ from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import Door, Host
 from lambent.settings import Settings
 from lambent.store.credentials import Credentials, warehouse_user
+from lambent.store.event_invoke_configs import EventInvokeConfigs
 from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
@@ -127,6 +129,8 @@ class Node:
         self.queues = Queues(self.store)
         self.messages = Messages(self.store, self.queues)
         self.queues.load()
+        self.event_invoke_configs = EventInvokeConfigs(self.store, self.functions)
+        self.event_invoke_configs.load()
         await self.functions.load()
         await self.policies.load()
         self.layers = Layers(self.store)
@@ -155,7 +159,8 @@ class Node:
         self.functions.on_change(self.pool.retire)
         self.admission = Admission()
         self.invoker = Invoker(self.functions.get, self.admission, self.pool, self.records.meter.settle)
-        self.queue = Queue(self.store, self._run_queued)
+        post = Office(self.queues, self.messages, lambda: self.queue)
+        self.queue = Queue(self.store, self._run_queued, self.event_invoke_configs.terms, post)
         self.whisk.connect(self.admission, self.pool, self.records.meter.settle, self.queue.accept)
 
     async def _build_objects(self) -> None:
@@ -189,6 +194,8 @@ class Node:
             architecture={"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
             read_object=self._read_object,
             code_url=downloads.url,
+            event_invoke_configs=self.event_invoke_configs,
+            accept=self.queue.accept,
         )
         router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
         invokes = InvokeFace(self.invoker, self.queue.accept, self.policies)

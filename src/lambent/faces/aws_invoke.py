@@ -12,6 +12,7 @@ import orjson
 
 from lambent.faces.aws_lambda_targets import MISMATCH
 from lambent.faces.http import BodyTooLarge, Request, Response
+from lambent.invoke import lineage
 from lambent.model.errors import (
     Conflict,
     Forbidden,
@@ -19,13 +20,14 @@ from lambent.model.errors import (
     InvalidParameter,
     NotFound,
     PlatformError,
+    RecursiveInvocation,
     Throttled,
     TooLarge,
 )
 from lambent.model.identity import Principal
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.limits import ASYNC_PAYLOAD_BYTES, CLIENT_CONTEXT_BYTES, SYNC_PAYLOAD_BYTES
-from lambent.model.names import Target, parse_target
+from lambent.model.names import FunctionKey, Target, parse_target
 from lambent.model.permission import INVOKE
 
 JSON = ("Content-Type", "application/json")
@@ -41,6 +43,7 @@ _ERRORS: Mapping[type[PlatformError], tuple[str, int, str]] = {
     Conflict: ("ResourceConflictException", 409, "message"),
     InvalidParameter: ("InvalidParameterValueException", 400, "message"),
     InvalidContent: ("InvalidRequestContentException", 400, "message"),
+    RecursiveInvocation: ("RecursiveInvocationException", 400, "Message"),
     TooLarge: ("RequestEntityTooLargeException", 413, "message"),
     Throttled: ("TooManyRequestsException", 429, "message"),
     Forbidden: ("AccessDeniedException", 403, "Message"),
@@ -73,8 +76,13 @@ class InvokeFace:
     """Answers `POST /2015-03-31/functions/{name}/invocations`. `accept` puts an event into the queue."""
 
     def __init__(
-        self, invoker: Invoker, accept: Callable[[Invocation], Awaitable[None]], policies: Policies
+        self,
+        invoker: Invoker,
+        accept: Callable[[Invocation], Awaitable[None]],
+        policies: Policies,
+        may_loop: Callable[[FunctionKey], bool] = lambda key: False,
     ) -> None:
+        self._may_loop = may_loop
         self._invoker = invoker
         self._accept = accept
         self._policies = policies
@@ -126,7 +134,7 @@ class InvokeFace:
             raise TooLarge(
                 f"Request must be smaller than {SYNC_PAYLOAD_BYTES} bytes for the InvokeFunction operation"
             ) from None
-        invocation = invocation_of(request, target, payload, tail)
+        invocation = self.invocation(request, target, payload, tail)
         outcome = await self._invoker.invoke(invocation)
         answer = [
             JSON,
@@ -138,6 +146,29 @@ class InvokeFace:
         if tail:
             answer.append(("X-Amz-Log-Result", base64.b64encode(outcome.log_tail).decode()))
         return Response(200, answer, outcome.payload)
+
+    def invocation(self, request: Request, target: Target, payload: bytes, tail: bool) -> Invocation:
+        """A caller's request as an invocation. Raises `InvalidContent`, `RecursiveInvocation`."""
+        headers = request.headers
+        context = headers.get("x-amz-client-context")
+        trace_id = headers.get("x-amzn-trace-id")
+        return Invocation(
+            request_id=request.id,
+            target=target,
+            payload=payload or b"{}",
+            client_context=_client_context(context) if context else None,
+            tenant=headers.get("x-amz-tenant-id"),
+            trace_id=self._extended(trace_id, target) if trace_id else new_trace(request.id),
+            wants_tail=tail,
+            accepted_at=time.time(),
+        )
+
+    def _extended(self, trace_id: str, target: Target) -> str:
+        """A caller that sends a trace may be a function. Raises `RecursiveInvocation`."""
+        extended = lineage.extended(trace_id, target.key, loops=self._may_loop(target.key))
+        if extended is None:
+            raise RecursiveInvocation
+        return extended
 
     async def _queue(self, request: Request, target: Target) -> Response:
         try:
@@ -171,22 +202,6 @@ def wants_tail(headers: Mapping[str, str]) -> bool:
     if kind not in ("None", "Tail"):
         raise Violation(kind, "logType", "None, Tail")
     return kind == "Tail"
-
-
-def invocation_of(request: Request, target: Target, payload: bytes, tail: bool) -> Invocation:
-    """A caller's request as an invocation. Raises `InvalidContent`."""
-    headers = request.headers
-    context = headers.get("x-amz-client-context")
-    return Invocation(
-        request_id=request.id,
-        target=target,
-        payload=payload or b"{}",
-        client_context=_client_context(context) if context else None,
-        tenant=headers.get("x-amz-tenant-id"),
-        trace_id=headers.get("x-amzn-trace-id") or new_trace(request.id),
-        wants_tail=tail,
-        accepted_at=time.time(),
-    )
 
 
 def new_trace(request_id: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import orjson
 
 from lambent.faces import event_stream
-from lambent.faces.aws_invoke import InvokeFace, Violation, invocation_of, refusal, violation, wants_tail
+from lambent.faces.aws_invoke import InvokeFace, Violation, refusal, violation, wants_tail
 from lambent.faces.http import BodyTooLarge, Request, Response
 from lambent.faces.streamed import Invoker, Streamed, cut
 from lambent.model.errors import PlatformError, TooLarge
@@ -47,7 +47,7 @@ class InvokeStreamFace:
                 f"Request must be smaller than {SYNC_PAYLOAD_BYTES} bytes for the "
                 "InvokeWithResponseStream operation"
             ) from None
-        invocation = invocation_of(request, target, payload, tail)
+        invocation = self._invokes.invocation(request, target, payload, tail)
         run = Streamed(self._invoker, invocation)
         await run.begin()
         headers = [

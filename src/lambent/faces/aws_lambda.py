@@ -6,6 +6,7 @@ from lambent.faces.aws_lambda_aliases import AliasOperations
 from lambent.faces.aws_lambda_code import ReadObject, Sources
 from lambent.faces.aws_lambda_configuration import Configurations, Runtimes
 from lambent.faces.aws_lambda_details import DetailOperations
+from lambent.faces.aws_lambda_event_invoke import Accept, EventInvokeOperations
 from lambent.faces.aws_lambda_functions import FunctionOperations
 from lambent.faces.aws_lambda_layer_policies import LayerPolicyOperations
 from lambent.faces.aws_lambda_permissions import PermissionOperations
@@ -23,6 +24,7 @@ from lambent.model.errors import (
 )
 from lambent.model.function import Code
 from lambent.store.aliases import Aliases
+from lambent.store.event_invoke_configs import EventInvokeConfigs
 from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
@@ -39,6 +41,7 @@ class LambdaFace(
     LayerPolicyOperations,
     PermissionOperations,
     TagOperations,
+    EventInvokeOperations,
     DetailOperations,
 ):
     """What is not a method here is answered 501. `code_url` gives the address of a package's zip."""
@@ -82,6 +85,8 @@ class LambdaFace(
         architecture: str,
         read_object: ReadObject,
         code_url: Callable[[Code], str],
+        event_invoke_configs: EventInvokeConfigs,
+        accept: Accept,
     ) -> None:
         self.functions = functions
         self.aliases = Aliases(functions)
@@ -91,3 +96,5 @@ class LambdaFace(
         self.configurations = Configurations(runtimes, architecture)
         self.sources = Sources(read_object)
         self.code_url = code_url
+        self.event_invoke_configs = event_invoke_configs
+        self.accept = accept

@@ -6,7 +6,7 @@ from lambent.faces.aws_lambda_targets import FUNCTIONS_ONLY, resolve, resolve_fu
 from lambent.faces.call import Call
 from lambent.model.errors import InvalidParameter, NotFound
 from lambent.model.limits import ACCOUNT_CONCURRENCY, UNZIPPED_BYTES, ZIP_BYTES
-from lambent.model.names import LATEST, FunctionKey
+from lambent.model.names import FunctionKey
 from lambent.store.functions import Functions
 
 Members = dict[str, Any]
@@ -49,11 +49,6 @@ class DetailOperations:
         """Deleting what is not there is no error, at AWS neither."""
         self._check_whole(call, given)
         return {}
-
-    async def get_function_event_invoke_config(self, call: Call, given: Members) -> Members:
-        target = resolve(call, given["FunctionName"], given.get("Qualifier"))
-        arn = f"{target.key.arn}:{target.qualifier or LATEST}"
-        raise NotFound(f"The function {arn} doesn't have an EventInvokeConfig")
 
     async def get_function_url_config(self, call: Call, given: Members) -> Members:
         resolve(call, given["FunctionName"], given.get("Qualifier"))

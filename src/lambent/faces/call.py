@@ -14,3 +14,4 @@ class Call:
     account: str
     request_id: str
     service: str
+    trace: str = ""  # X-Amzn-Trace-Id, which a function sends with every call

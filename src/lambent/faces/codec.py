@@ -132,7 +132,8 @@ class Codec:
         if operation.input_shape is not None:
             self._checker.check(operation.input_shape, given)
         principal = verified.principal
-        call = Call(principal, verified.region, principal.account, request.id, self.service)
+        trace = request.headers.get("x-amzn-trace-id", "")
+        call = Call(principal, verified.region, principal.account, request.id, self.service, trace)
         output = await method(call, given)
         return self._wire.write(operation, output or {}, request.id)
 

@@ -38,12 +38,32 @@ class Forbidden(PlatformError):
 
 
 class Throttled(PlatformError):
-    """No capacity is left for this caller now. `reason` is one of AWS's throttle reasons."""
+    """No capacity is left for this caller now. `reason` is one of AWS's throttle reasons.
 
-    def __init__(self, reason: str = "ConcurrentInvocationLimitExceeded", retry_after_s: int = 1) -> None:
+    `for_ever` when the function is not to run at all: its reserved concurrency is zero.
+    """
+
+    def __init__(
+        self,
+        reason: str = "ConcurrentInvocationLimitExceeded",
+        retry_after_s: int = 1,
+        *,
+        for_ever: bool = False,
+    ) -> None:
         super().__init__("Rate Exceeded.")
         self.reason = reason
         self.retry_after_s = retry_after_s
+        self.for_ever = for_ever
+
+
+class RecursiveInvocation(PlatformError):
+    """A chain of events that came by this function too often."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Lambda has detected your function being invoked in a recursive loop with other AWS resources "
+            "and stopped your function's invocation."
+        )
 
 
 class Unavailable(PlatformError):

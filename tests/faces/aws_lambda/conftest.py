@@ -28,6 +28,7 @@ from lambent.faces.server import Server
 from lambent.faces.signature import Verifier
 from lambent.model.identity import Credential, Principal, PrincipalKind
 from lambent.store.credentials import Credentials
+from lambent.store.event_invoke_configs import EventInvokeConfigs
 from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
@@ -58,6 +59,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         architecture="x86_64",
         read_object=lambda *given: whole.read_object(*given),
         code_url=lambda code: whole.url + downloads.url(code),
+        event_invoke_configs=EventInvokeConfigs(store, functions),
+        accept=echo.accept,
     )
     invoke = InvokeFace(echo, echo.accept, policies)
     whole = Bench(functions, policies, packages, downloads, echo, face, invoke)
