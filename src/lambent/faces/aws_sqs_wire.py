@@ -14,7 +14,10 @@ from lambent.faces.http import Request, Response
 from lambent.faces.verified import Verified
 
 NAMESPACE = "http://queue.amazonaws.com/doc/2012-11-05/"
-UNCHECKED = frozenset({"QueueAttributeName", "MessageSystemAttributeName"})
+# Names of attributes, in maps by their shape and in lists by their member.
+UNCHECKED = frozenset(
+    {"QueueAttributeName", "MessageSystemAttributeName", "attributeNames", "messageSystemAttributeNames"}
+)
 _SQS = "AWS.SimpleQueueService."
 
 # Today's code: the one before it, where it differs, and its status.

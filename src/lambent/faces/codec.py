@@ -67,7 +67,7 @@ class Codec:
         wire: Callable[[ServiceModel], Wire] | None = None,
         model: ServiceModel | None = None,
     ) -> None:
-        """`unchecked` names members whose constraints the face checks, with words of its own.
+        """`unchecked` names members, and shapes of maps' keys, that the face checks, with words of its own.
 
         `wire` and `model` are for a service that speaks otherwise than botocore's model says.
         """
