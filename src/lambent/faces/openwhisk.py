@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
-from lambent.faces.http import Disconnected, Handler, Request, Response
+from lambent.faces.http import Disconnected, Request, Response
 from lambent.faces.openwhisk_ask import CORS, JSON, Ask, answer
 from lambent.faces.openwhisk_info import Info, limits_document
 from lambent.model.errors import InvalidParameter, PlatformError, Throttled, Unavailable
@@ -39,7 +39,7 @@ class OpenWhisk:
     namespaces: Namespaces
     collections: Mapping[str, Any]
     info: Info
-    web: Handler | None = None
+    web: Callable[[Request, str], Awaitable[Response]]
     _verbs: Mapping[str, str] = field(
         default_factory=lambda: {"GET": "get", "PUT": "put", "DELETE": "delete", "POST": "post"}
     )
@@ -47,8 +47,8 @@ class OpenWhisk:
     async def __call__(self, request: Request) -> Response:
         transaction = transaction_of(request)
         try:
-            if self.web is not None and request.path.startswith(WEB):
-                response = await self.web(request)
+            if request.path.startswith(WEB):
+                response = await self.web(request, transaction)
             else:
                 response = await self._serve(request, transaction)
                 response.headers.extend(CORS)

@@ -1,10 +1,10 @@
 """What a client says of an action's code and limits, read and checked."""
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import Any
 
+from lambent.faces.openwhisk_entity import read_version
 from lambent.whisk import code as codes
 from lambent.whisk import sequences
 from lambent.whisk.entities import Action, Limits
@@ -13,8 +13,6 @@ from lambent.whisk.kinds import BLACKBOX, SEQUENCE, Kinds, is_skeleton
 from lambent.whisk.names import Name, parse
 from lambent.whisk.namespaces import Identity, Namespace
 from lambent.whisk.registry import Registry
-
-VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 @dataclass(slots=True)
@@ -34,9 +32,7 @@ async def read_exec(
     kinds: Kinds,
 ) -> Exec:
     """Raises `Refusal`."""
-    version = body.get("version")
-    if version is not None and not (isinstance(version, str) and VERSION.fullmatch(version)):
-        raise malformed("bad semver string, it must be of the form major.minor.patch")
+    read_version(body)
     given = body.get("exec")
     if given is None:
         if before is None:

@@ -10,6 +10,7 @@ from lambent.model.invocation import Invocation
 from lambent.store.base import Store
 from lambent.whisk.activations import Activations
 from lambent.whisk.deferred import Deferred
+from lambent.whisk.firing import Firing
 from lambent.whisk.kinds import Kinds
 from lambent.whisk.namespaces import Namespaces
 from lambent.whisk.registry import Registry
@@ -23,6 +24,7 @@ class Whisk:
 
     runner: Runner
     deferred: Deferred
+    firing: Firing
 
     def __init__(self, store: Store, activations: Activations, runtimes: Sequence[str]) -> None:
         self.activations = activations
@@ -50,6 +52,7 @@ class Whisk:
         self.versions.on_change(pool.retire)
         self.runner = Runner(self.registry, self.versions, self.activations, self.throttle, invoker.invoke)
         self.deferred = Deferred(self.runner, self.versions, self.namespaces, accept)
+        self.firing = Firing(self.registry, self.activations, self.deferred, self.throttle)
 
     async def close(self) -> None:
         await self.activations.close()

@@ -1,0 +1,78 @@
+"""OpenWhisk's triggers: create, read, fire, delete."""
+
+from lambent.faces.http import Response
+from lambent.faces.openwhisk_ask import Ask, answer, parse
+from lambent.faces.openwhisk_documents import trigger_document, trigger_summary
+from lambent.faces.openwhisk_entity import read_given
+from lambent.faces.openwhisk_invoke import ID, PAYLOAD_BYTES
+from lambent.whisk import names
+from lambent.whisk.entities import Trigger
+from lambent.whisk.errors import EXISTS, Refusal, malformed
+from lambent.whisk.firing import Firing
+from lambent.whisk.registry import Registry
+
+HIDDEN = ("authorization",)  # a rule's action need not see its caller's key
+
+
+class Triggers:
+    """One method a verb; the path is NAME."""
+
+    deepest = 1
+
+    def __init__(self, registry: Registry, firing: Firing) -> None:
+        self._registry = registry
+        self._firing = firing
+
+    async def list(self, ask: Ask) -> Response:
+        ask.check_own()
+        return ask.list(map(trigger_summary, self._registry.of(ask.namespace, Trigger)))
+
+    async def get(self, ask: Ask) -> Response:
+        name = ask.name
+        ask.check_own(name)
+        return answer(self._shown(self._registry.get(name, Trigger)))
+
+    async def put(self, ask: Ask) -> Response:
+        name = ask.name
+        ask.check_own(name)
+        overwrite = ask.flag("overwrite")
+        given = read_given(await ask.document())
+        for pair in given.annotations or ():
+            if pair["key"] == "feed":
+                _check_feed(pair["value"])
+
+        def change(before: Trigger | None) -> Trigger:
+            if before is not None and not overwrite:
+                raise Refusal(409, EXISTS)
+            return given.apply(before or Trigger(name=name), before)
+
+        return answer(self._shown(await self._registry.put(name, Trigger, change)))
+
+    async def delete(self, ask: Ask) -> Response:
+        name = ask.name
+        ask.check_own(name)
+        gone = self._shown(await self._registry.delete(name, Trigger))
+        await self._firing.deactivate(name)
+        return answer(gone)
+
+    async def post(self, ask: Ask) -> Response:
+        name = ask.name
+        ask.check_own(name)
+        trigger = self._registry.get(name, Trigger)
+        body = await ask.read(PAYLOAD_BYTES)
+        if body:
+            ask.check_type()
+        payload = await parse(body) if body else {}
+        headers = {key: value for key, value in ask.request.headers.items() if key not in HIDDEN}
+        given = {"__ow_headers": headers, **payload}
+        fired = await self._firing.fire(ask.identity, trigger, given, ask.transaction)
+        return Response(204) if fired is None else answer({"activationId": fired}, 202, (ID, fired))
+
+    def _shown(self, trigger: Trigger) -> dict[str, object]:
+        return trigger_document(trigger, self._registry.rules_of(trigger.name))
+
+
+def _check_feed(value: object) -> None:
+    parts = value.removeprefix("/").split("/") if isinstance(value, str) else []
+    if not parts or not all(part == names.OWN or names.SEGMENT.fullmatch(part) for part in parts):
+        raise malformed("Feed name is not valid")

@@ -1,0 +1,109 @@
+"""Firing a trigger: every active rule's action is called, and the trigger has an activation of its own."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from lambent.model.errors import PlatformError
+from lambent.whisk.activation import Activation, Response, Status, new_id
+from lambent.whisk.activations import Activations
+from lambent.whisk.call import Call
+from lambent.whisk.deferred import Deferred
+from lambent.whisk.entities import Rule, Trigger
+from lambent.whisk.errors import Refusal
+from lambent.whisk.names import Name
+from lambent.whisk.namespaces import Identity
+from lambent.whisk.parameters import arguments
+from lambent.whisk.registry import Registry
+from lambent.whisk.resolve import resolve
+from lambent.whisk.throttle import Throttle
+
+INACTIVE = "Rule '{}' is inactive, action '{}' was not activated."
+
+
+class Firing:
+    """Rules call by the queue, each on its own: what one action does is nothing to the others."""
+
+    def __init__(
+        self, registry: Registry, activations: Activations, deferred: Deferred, throttle: Throttle
+    ) -> None:
+        self._registry = registry
+        self._activations = activations
+        self._deferred = deferred
+        self._throttle = throttle
+
+    async def fire(
+        self, identity: Identity, trigger: Trigger, payload: Mapping[str, Any], transaction: str
+    ) -> str | None:
+        """The activation's id; None when no rule is active. Raises `Refusal` for one too many in a minute."""
+        self._throttle.count(identity.namespace, "firesPerMinute")
+        rules = self._registry.rules_of(trigger.name)
+        if not any(rule.active for rule in rules):
+            return None
+        given = {**arguments(trigger.parameters), **payload}
+        activation_id = new_id()
+        told = await asyncio.gather(*(self._obey(rule, identity, given, transaction) for rule in rules))
+        if identity.namespace.stores_activations:
+            self._activations.add(_activation(identity, trigger, given, activation_id, told))
+        return activation_id
+
+    async def deactivate(self, trigger: Name) -> None:
+        """The rules of a trigger that is gone."""
+        for rule in self._registry.rules_of(trigger):
+            await self.set_active(rule.name, active=False)
+
+    async def set_active(self, name: Name, *, active: bool) -> None:
+        def change(before: Rule | None) -> Rule:
+            return replace(before or self._registry.get(name, Rule), active=active)
+
+        await self._registry.put(name, Rule, change)
+
+    async def _obey(
+        self, rule: Rule, identity: Identity, payload: Mapping[str, Any], transaction: str
+    ) -> str:
+        """What the trigger's record says about the rule, as JSON text."""
+        about = {"rule": str(rule.name), "action": str(rule.action)}
+        if not rule.active:
+            return _line(1, about, error=INACTIVE.format(rule.name, rule.action))
+        try:
+            resolved = resolve(self._registry, rule.action, identity)
+            self._throttle.count(identity.namespace)
+            self._throttle.check_running(identity.namespace)
+            call = Call(
+                resolved=resolved,
+                identity=identity,
+                payload=payload,
+                transaction=transaction,
+                queued=True,
+            )
+            await self._deferred.accept(call)
+        except (Refusal, PlatformError) as error:
+            return _line(1, about, error=error.message)
+        return _line(0, about, activationId=call.id)
+
+
+def _line(status: int, about: Mapping[str, str], **more: str) -> str:
+    return orjson.dumps({"statusCode": status, "success": status == 0, **more, **about}).decode()
+
+
+def _activation(
+    identity: Identity, trigger: Trigger, payload: Mapping[str, Any], activation_id: str, told: list[str]
+) -> Activation:
+    """It has no end."""
+    return Activation(
+        id=activation_id,
+        namespace=identity.namespace.name,
+        subject=identity.subject,
+        name=trigger.name,
+        version=trigger.version,
+        start=int(time.time() * 1000),
+        end=None,
+        duration=None,
+        response=Response(Status.SUCCESS, orjson.dumps(payload)),
+        annotations={},
+        logs=tuple(told),
+    )
