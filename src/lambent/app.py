@@ -37,10 +37,12 @@ from lambent.invoke.environment import Surroundings
 from lambent.invoke.instances import Instances
 from lambent.invoke.invoker import Invoker
 from lambent.invoke.pool import Pool
+from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.queue import Queue
 from lambent.model.function import Version
 from lambent.model.identity import Credential, Principal
 from lambent.model.invocation import Invocation, Outcome
+from lambent.model.names import FunctionKey, Target
 from lambent.objects import seaweedfs
 from lambent.objects.gateway import Gateway
 from lambent.objects.place import Place
@@ -50,6 +52,7 @@ from lambent.sandbox.base import Door, Host
 from lambent.settings import Settings
 from lambent.store.credentials import Credentials, warehouse_user
 from lambent.store.event_invoke_configs import EventInvokeConfigs
+from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
@@ -133,6 +136,8 @@ class Node:
         self.event_invoke_configs.load()
         await self.functions.load()
         await self.policies.load()
+        self.function_settings = FunctionSettings(self.store, self.functions)
+        await self.function_settings.load()
         self.layers = Layers(self.store)
         await self.layers.load()
         self.whisk = await Whisk.open(self.store, state / "activations.db", self.catalog.runtimes)
@@ -156,12 +161,20 @@ class Node:
             idle_s=self.settings.idle_s,
         )
         self.pool.start()
-        self.functions.on_change(self.pool.retire)
+        self.functions.on_change(lambda key: self.pool.retire(key, self.functions.identities(key)))
+        self.provisioned = Provisioned(self.function_settings, self.functions, self.pool)
         self.admission = Admission()
+        for key in self.function_settings.keys():  # noqa: SIM118
+            self._reserve(key)
+        self.function_settings.on_change(self._reserve)
         self.invoker = Invoker(self.functions.get, self.admission, self.pool, self.records.meter.settle)
         post = Office(self.queues, self.messages, lambda: self.queue)
         self.queue = Queue(self.store, self._run_queued, self.event_invoke_configs.terms, post)
         self.whisk.connect(self.admission, self.pool, self.records.meter.settle, self.queue.accept)
+
+    def _reserve(self, key: FunctionKey) -> None:
+        document = self.function_settings.get(Kind.RESERVED, Target(key))
+        self.admission.reserve(key, document["count"] if document else None)
 
     async def _build_objects(self) -> None:
         settings = self.settings
@@ -190,12 +203,14 @@ class Node:
             self.policies,
             self.packages,
             self.layers,
+            self.function_settings,
             runtimes=self.catalog,
             architecture={"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
             read_object=self._read_object,
             code_url=downloads.url,
             event_invoke_configs=self.event_invoke_configs,
             accept=self.queue.accept,
+            supply=self.provisioned.supply,
         )
         router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
         invokes = InvokeFace(self.invoker, self.queue.accept, self.policies)

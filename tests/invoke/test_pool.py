@@ -32,7 +32,7 @@ class Plain:
     def __init__(self, version: Version, tenant: str | None) -> None:
         self.version, self.tenant = version, tenant
         self.made_at = asyncio.get_running_loop().time()
-        self.closed = self.frozen = False
+        self.closed = self.frozen = self.is_broken = False
 
     def freeze(self) -> None:
         self.frozen = True
@@ -52,8 +52,9 @@ class Workshop:
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.breaks = False
 
-    async def __call__(self, version: Version, tenant: str | None) -> Instance:
+    async def __call__(self, version: Version, tenant: str | None, ahead: bool) -> Instance:
         self.making += 1
         self.most = max(self.most, self.making)
         await self.gate.wait()
@@ -62,6 +63,7 @@ class Workshop:
         if self.error:
             raise self.error
         self.made.append(Plain(version, tenant))
+        self.made[-1].is_broken = self.breaks
         return cast(Instance, self.made[-1])
 
 
@@ -297,3 +299,68 @@ async def test_of_many_only_those_that_rest(pool_of: Callable[..., Pool], shop: 
         async with pool.instance(VERSION):
             await asyncio.sleep(0.005)
     assert [instance.frozen for instance in shop.made].count(True) == 1
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not true():
+            await asyncio.sleep(0.001)
+
+
+async def test_what_is_to_be_kept_is_made_ahead_and_outlives_idleness(
+    shop: Workshop, pool_of: Callable[..., Pool]
+) -> None:
+    pool = pool_of(starting_limit=2, idle_s=0.01)
+    pool.start()
+    pool.keep(VERSION, 5)
+    await until(lambda: pool.kept(VERSION) == (5, ""))
+    assert shop.most == 2
+    async with pool.instance(OTHER):
+        pass
+    await until(lambda: shop.made[-1].closed)  # that of the other version is reaped
+    assert len(shop.made) == 6
+    assert pool.kept(VERSION) == (5, "")
+    pool.keep(VERSION, 2)
+    await until(lambda: pool.kept(VERSION) == (2, ""))
+    pool.keep(VERSION, 0)
+    await until(lambda: all(made.closed for made in shop.made))
+
+
+async def test_calls_use_what_is_kept_and_more_when_that_is_busy(
+    shop: Workshop, pool_of: Callable[..., Pool]
+) -> None:
+    pool = pool_of()
+    pool.keep(VERSION, 1)
+    await until(lambda: pool.kept(VERSION) == (1, ""))
+    async with pool.instance(VERSION), pool.instance(VERSION):
+        assert len(shop.made) == 2
+    assert pool.kept(VERSION) == (2, "")
+
+
+async def test_what_cannot_be_kept_says_why_and_is_tried_again_when_asked(
+    shop: Workshop, pool_of: Callable[..., Pool]
+) -> None:
+    pool = pool_of()
+    shop.error = SandboxError("no memory")
+    pool.keep(VERSION, 2)
+    await until(lambda: pool.kept(VERSION) == (0, "no memory"))
+    shop.error, shop.breaks = None, True
+    pool.keep(VERSION, 2)
+    await until(lambda: pool.kept(VERSION)[1] == "FUNCTION_ERROR_INIT_FAILURE")
+    shop.breaks = False
+    pool.keep(VERSION, 2)
+    await until(lambda: pool.kept(VERSION) == (2, ""))
+
+
+async def test_who_changes_a_function_keeps_what_still_runs(
+    shop: Workshop, pool_of: Callable[..., Pool]
+) -> None:
+    pool = pool_of()
+    numbered = dataclasses.replace(VERSION, version="1")
+    for version in (VERSION, numbered):
+        async with pool.instance(version):
+            pass
+    pool.retire(VERSION.key, {numbered.identity})
+    await until(lambda: shop.made[0].closed)
+    async with pool.instance(numbered):
+        assert len(shop.made) == 2

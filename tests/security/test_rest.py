@@ -72,7 +72,7 @@ async def bench(ground: Ground) -> AsyncIterator[Bench]:
     log: list[str] = []
     code = write_code(ground.data, "restless", RESTLESS)
 
-    async def make(version: Version, tenant: str | None) -> Instance:
+    async def make(version: Version, tenant: str | None, ahead: bool) -> Instance:
         sandbox = await sandbox_on(ground.launched, code)
         instance = Instance(version, this_interpreter(), sandbox, VARIABLES, Transcript(into(log)))
         await instance.start()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from lambent.faces.aws_lambda_aliases import AliasOperations
 from lambent.faces.aws_lambda_code import ReadObject, Sources
+from lambent.faces.aws_lambda_concurrency import ConcurrencyOperations
 from lambent.faces.aws_lambda_configuration import Configurations, Runtimes
 from lambent.faces.aws_lambda_details import DetailOperations
 from lambent.faces.aws_lambda_event_invoke import Accept, EventInvokeOperations
@@ -11,6 +12,7 @@ from lambent.faces.aws_lambda_functions import FunctionOperations
 from lambent.faces.aws_lambda_layer_policies import LayerPolicyOperations
 from lambent.faces.aws_lambda_permissions import PermissionOperations
 from lambent.faces.aws_lambda_tags import TagOperations
+from lambent.invoke.provisioned import Supply
 from lambent.model.errors import (
     Conflict,
     InvalidContent,
@@ -23,8 +25,10 @@ from lambent.model.errors import (
     Unavailable,
 )
 from lambent.model.function import Code
+from lambent.model.names import Target
 from lambent.store.aliases import Aliases
 from lambent.store.event_invoke_configs import EventInvokeConfigs
+from lambent.store.function_settings import FunctionSettings
 from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
@@ -39,6 +43,7 @@ class LambdaFace(
     FunctionOperations,
     AliasOperations,
     LayerPolicyOperations,
+    ConcurrencyOperations,
     PermissionOperations,
     TagOperations,
     EventInvokeOperations,
@@ -80,6 +85,7 @@ class LambdaFace(
         policies: Policies,
         packages: Packages,
         layers: Layers,
+        settings: FunctionSettings,
         *,
         runtimes: Runtimes,
         architecture: str,
@@ -87,12 +93,15 @@ class LambdaFace(
         code_url: Callable[[Code], str],
         event_invoke_configs: EventInvokeConfigs,
         accept: Accept,
+        supply: Callable[[Target], Supply],
     ) -> None:
         self.functions = functions
         self.aliases = Aliases(functions)
         self.policies = policies
         self.packages = packages
         self.layers = layers
+        self.settings = settings
+        self.supply = supply
         self.configurations = Configurations(runtimes, architecture)
         self.sources = Sources(read_object)
         self.code_url = code_url

@@ -15,7 +15,8 @@ from lambent.faces.call import Call
 from lambent.model.errors import InvalidParameter
 from lambent.model.function import Version
 from lambent.model.limits import NAME_CHARACTERS
-from lambent.model.names import LATEST, FunctionKey
+from lambent.model.names import LATEST, FunctionKey, Target
+from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import Functions, check_revision
 
 Members = dict[str, Any]
@@ -27,6 +28,7 @@ class FunctionOperations(LayerOperations):
     """One method an operation; keys are the service model's member names."""
 
     functions: Functions
+    settings: FunctionSettings
     configurations: Configurations
 
     async def create_function(self, call: Call, given: Members) -> Members:
@@ -64,6 +66,8 @@ class FunctionOperations(LayerOperations):
         }
         if tags := self.functions.function(target.key).tags:
             answer["Tags"] = dict(tags)
+        if reserved := self.settings.get(Kind.RESERVED, Target(target.key)):
+            answer["Concurrency"] = {"ReservedConcurrentExecutions": reserved["count"]}
         return answer
 
     async def get_function_configuration(self, call: Call, given: Members) -> Members:

@@ -27,7 +27,7 @@ class Surroundings:
 
 
 def environment(
-    version: Version, log_stream: str, credential: Credential, around: Surroundings
+    version: Version, log_stream: str, credential: Credential, around: Surroundings, ahead: bool = False
 ) -> dict[str, str]:
     """Everything in the process's environment; what the user gave wins except over AWS's own names."""
     own = {
@@ -37,7 +37,7 @@ def environment(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(version.memory_mb),
         "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
-        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "provisioned-concurrency" if ahead else "on-demand",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{version.runtime}",
         "AWS_REGION": version.key.region,
         "AWS_DEFAULT_REGION": version.key.region,

@@ -58,6 +58,11 @@ class Instance:
         self._init_ms: float | None = None  # of an init that no invocation has reported
         self.frozen = False
 
+    @property
+    def is_broken(self) -> bool:
+        """Its init has failed, and the next invocation will tell."""
+        return self._failure is not None
+
     async def start(self) -> None:
         """The init phase. That it fails is for the first invocation to tell."""
         began = time.perf_counter()

@@ -45,8 +45,11 @@ class Instances:
     write_log: Callable[[str, str, str, str, Events | Run], None]  # account, region, group, stream, events
     strict: bool = False  # accounts share no zygote
 
-    async def make(self, version: Version, tenant: str | None) -> Instance:
-        """An instance whose init is done. Raises `SandboxError`; `InvalidParameter` for a lost runtime."""
+    async def make(self, version: Version, tenant: str | None, ahead: bool = False) -> Instance:
+        """An instance whose init is done; `ahead` of its calls when its version is provisioned.
+
+        Raises `SandboxError`; `InvalidParameter` for a lost runtime.
+        """
         interpreter = self.interpreter(version.runtime)
         instance_id = uuid.uuid4().hex
         bundle = self.packages.bundle(version.code)
@@ -72,9 +75,8 @@ class Instances:
             credential = self.issue(version.key.account, role, version.key.name, CREDENTIAL_LIFETIME_S)
             around = self.surroundings(version, credential)
             transcript = Transcript(self._log_of(version, stream))
-            instance = Instance(
-                version, interpreter, sandbox, environment(version, stream, credential, around), transcript
-            )
+            variables = environment(version, stream, credential, around, ahead)
+            instance = Instance(version, interpreter, sandbox, variables, transcript)
             await instance.start()
         except BaseException:
             await sandbox.destroy()

@@ -31,7 +31,7 @@ class Invoker:
         """An answer that a handler streams goes to `stream` as it comes, any other one into the outcome."""
         version = self.resolve(invocation.target)
         urgent = invocation.source == "api"
-        with self._admission.admit(version.key.account):
+        with self._admission.admit(version.key):
             async with self._pool.instance(version, invocation.tenant, urgent=urgent) as instance:
                 outcome = await instance.run(invocation, stream)
         self._settle(version, invocation, outcome)

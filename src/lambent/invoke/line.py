@@ -25,15 +25,26 @@ class Line:
     retired: bool = False
     moved_at: float = 0.0  # when a call last ended, or somebody began to wait
     grown_at: float = 0.0  # when the queue was last given one more instance
+    kept: int = 0  # provisioned concurrency: so many are there, called or not
+    problem: str = ""  # why they are not
 
     @property
     def waiting(self) -> int:
         return len(self.urgent) + len(self.patient)
 
     @property
+    def there(self) -> int:
+        return len(self.idle) + self.busy
+
+    @property
+    def wanted(self) -> int:
+        """How many shall start, with those that do."""
+        return max(self.waiting, self.kept - self.there)
+
+    @property
     def is_empty(self) -> bool:
         """Nothing is there and nothing will come."""
-        return not (self.idle or self.busy or self.starting or self.waiting)
+        return not (self.kept or self.idle or self.busy or self.starting or self.waiting)
 
     def freeze(self, limit: float) -> bool:
         """Freeze what has been idle since `limit`; False when there are others, for later."""

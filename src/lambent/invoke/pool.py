@@ -5,6 +5,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 
 from lambent.invoke.instance import Instance
 from lambent.invoke.line import Line, Place
@@ -22,7 +23,9 @@ WAITING = 10_000  # invocations of one version that may wait for an instance
 FEW = 2  # times the starting limit: as many instances serve a queue before it is looked at whether it moves
 GROWTH_S = 3.0  # a queue that moves gets another instance so often; one that stood so long, as many as wait
 
-Make = Callable[[Version, str | None], Awaitable[Instance]]
+INIT_FAILED, NO_ROOM = "FUNCTION_ERROR_INIT_FAILURE", "INSUFFICIENT_CAPACITY"  # of what is to be kept
+
+Make = Callable[[Version, str | None, bool], Awaitable[Instance]]  # for a tenant; ahead of its calls
 
 
 class Pool:
@@ -60,6 +63,21 @@ class Pool:
         if line is None:
             line = self._lines[key] = Line(key, version, tenant)
         return Lease(self, line, urgent)
+
+    def keep(self, version: Version, count: int) -> None:
+        """Have so many instances of a version there, from now on, whether they are called or not."""
+        line = self._lines.get(version.identity)
+        if line is None:
+            if not count:
+                return
+            line = self._lines[version.identity] = Line(version.identity, version, None)
+        line.kept, line.problem = count, ""
+        self._refill(line)
+
+    def kept(self, version: Version) -> tuple[int, str]:
+        """How many of a version are there, and why there are not enough, if there is a reason."""
+        line = self._lines.get(version.identity)
+        return (line.there, line.problem) if line else (0, "")
 
     async def wait(self, line: Line, urgent: bool) -> Instance:
         """The instance that is free next, or that is made for it. Raises `Throttled`, `Unavailable`."""
@@ -103,10 +121,12 @@ class Pool:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def retire(self, key: FunctionKey) -> None:
-        """The function changed: what is idle goes now, what is busy when it comes back."""
+    def retire(self, key: FunctionKey, current: AbstractSet[str] = frozenset()) -> None:
+        """The function changed: of what is not among the `current` identities, the idle go now and the busy
+        when they come back."""
         for line in [line for line in self._lines.values() if line.version.key == key]:
-            self._retire(line)
+            if line.version.identity not in current:
+                self._retire(line)
 
     def census(self) -> dict[str, int]:
         """How many instances are idle, busy and starting."""
@@ -120,7 +140,7 @@ class Pool:
             if self._starting >= self._starting_limit:
                 return
             line = self._turn.popleft()
-            if line.waiting <= line.starting:
+            if line.wanted <= line.starting:
                 continue
             if not self._may_grow(line):
                 self._turn.append(line)
@@ -129,14 +149,19 @@ class Pool:
             if self._count >= self._limit and not self._evict():
                 self._refuse(line)
                 continue
+            ahead = line.kept > line.there + line.starting
             self._starting += 1
             self._count += 1
             line.starting += 1
-            self._spawn(self._start(line))
+            self._spawn(self._start(line, ahead))
+
+    def _refill(self, line: Line) -> None:
+        self._turn.extend([line] * max(0, line.wanted - line.starting))
+        self._start_more()
 
     def _may_grow(self, line: Line) -> bool:
         """Whether who waits in the line shall have one more instance, or can wait for those there are."""
-        if line.urgent or line.busy + line.starting < FEW * self._starting_limit:
+        if line.urgent or line.kept > line.there or line.busy + line.starting < FEW * self._starting_limit:
             return True
         now = time.monotonic()
         if now - line.moved_at < GROWTH_S and now - line.grown_at < GROWTH_S:
@@ -152,13 +177,17 @@ class Pool:
         self._look_again = None
         self._start_more()
 
-    async def _start(self, line: Line) -> None:
+    async def _start(self, line: Line, ahead: bool) -> None:
         try:
-            instance = await self._make(line.version, line.tenant)
+            instance = await self._make(line.version, line.tenant, ahead)
         except Exception as error:
             self._count -= 1
             self._fail_one(line, error)
+            if ahead:
+                line.kept, line.problem = 0, str(error)
         else:
+            if ahead and instance.is_broken:
+                line.kept, line.problem = 0, INIT_FAILED
             self._place(line, instance)
         finally:
             line.starting -= 1
@@ -169,9 +198,7 @@ class Pool:
         """Where an instance goes that nobody has."""
         if self._closed or time.monotonic() - instance.made_at > MAX_AGE_S:
             self._destroy(instance)
-            if line.waiting:
-                self._turn.append(line)
-                self._start_more()
+            self._refill(line)
         elif place := line.next_place():
             line.busy += 1
             place.set_result(instance)
@@ -208,12 +235,14 @@ class Pool:
         """No room on this machine: who cannot be served by an instance that is busy now must come again."""
         if line.busy or line.starting:
             return
+        if line.kept:
+            line.problem = NO_ROOM
         if place := line.next_place():
             place.set_exception(Throttled("ConcurrentInvocationLimitExceeded"))
 
     def _evict(self) -> bool:
         """Destroy the instance that has been idle for longest, for the sake of another version."""
-        lines = [line for line in self._lines.values() if line.idle]
+        lines = [line for line in self._lines.values() if line.idle and line.there > line.kept]
         if not lines:
             return False
         oldest = min(lines, key=lambda line: line.idle[0][0])
@@ -221,7 +250,7 @@ class Pool:
         return True
 
     def _retire(self, line: Line) -> None:
-        line.retired = True
+        line.retired, line.kept = True, 0
         idle, line.idle = line.idle, []
         for _, instance in idle:
             self._destroy(instance)
@@ -242,12 +271,19 @@ class Pool:
         """Destroy what nobody has used for `idle_s`, and forget versions without instances."""
         while True:
             await asyncio.sleep(min(REAP_S, self._idle_s))
-            limit = time.monotonic() - self._idle_s
             for line in list(self._lines.values()):
-                while line.idle and line.idle[0][0] < limit:
-                    self._destroy(line.idle.pop(0)[1])
-                if line.is_empty:
-                    self._lines.pop(line.key, None)
+                self._reap_line(line, time.monotonic())
+
+    def _reap_line(self, line: Line, now: float) -> None:
+        while line.idle and line.idle[0][0] < now - self._idle_s and line.there > line.kept:
+            self._destroy(line.idle.pop(0)[1])
+        if line.kept:
+            for since, instance in [one for one in line.idle if now - one[1].made_at > MAX_AGE_S]:
+                line.idle.remove((since, instance))
+                self._destroy(instance)
+            self._refill(line)
+        if line.is_empty:
+            self._lines.pop(line.key, None)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

@@ -23,6 +23,8 @@ TMP_MB = (512, 10_240)
 INIT_TIMEOUT_S = 10.0
 
 ACCOUNT_CONCURRENCY = 1000
+UNRESERVED_CONCURRENCY = 100  # what functions cannot have for themselves
+ACCOUNT_CODE_BYTES = 80_530_636_800  # shown; the disk is the limit here
 ASYNC_RETRIES = 2
 ASYNC_RETRY_DELAYS_S = (60.0, 120.0)
 ASYNC_AGE_S = 6 * 3600

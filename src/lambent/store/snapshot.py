@@ -87,6 +87,12 @@ class Snapshot:
         names = self._names.get((account, region), [])
         return names[bisect.bisect_right(names, after) :]
 
+    def identities(self, key: FunctionKey) -> set[str]:
+        """What calls of the function may run now, none of them when it is gone."""
+        function = self._functions.get(key)
+        versions = (function.serving, *function.published.values()) if function else ()
+        return {version.identity for version in versions}
+
     def digests(self) -> set[str]:
         """The packages that any version needs."""
         return {
@@ -107,7 +113,11 @@ class Snapshot:
                 self._put(version)
             self._adjust(key, change)
         after = self._functions.get(key)
-        if change.removed or (before and before.serving) is not (after and after.serving):
+        if (
+            change.removed
+            or change.aliases is not None
+            or (before and before.serving) is not (after and after.serving)
+        ):
             for listener in self._listeners:
                 listener(key)
 

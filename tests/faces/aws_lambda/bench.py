@@ -18,6 +18,7 @@ from lambent.faces.aws_invoke import InvokeFace
 from lambent.faces.aws_lambda import UNCHECKED, LambdaFace
 from lambent.faces.codec import Codec
 from lambent.faces.packages import PackageDownloads
+from lambent.invoke.provisioned import Supply
 from lambent.invoke.stream import Stream
 from lambent.model.identity import Principal
 from lambent.model.invocation import Invocation, Outcome
@@ -142,6 +143,9 @@ class Echo:
             raise self.error
 
 
+READY = Supply(1, "READY")
+
+
 @dataclass
 class Bench:
     """Everything under test, and the objects that stand where S3 stands."""
@@ -154,6 +158,7 @@ class Bench:
     face: LambdaFace
     invoke: InvokeFace
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    supply: Supply = READY
     url: str = ""
 
     async def read_object(self, principal: Principal, bucket: str, key: str, version: str | None) -> bytes:

@@ -29,6 +29,7 @@ from lambent.faces.signature import Verifier
 from lambent.model.identity import Credential, Principal, PrincipalKind
 from lambent.store.credentials import Credentials
 from lambent.store.event_invoke_configs import EventInvokeConfigs
+from lambent.store.function_settings import FunctionSettings
 from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
@@ -44,6 +45,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     await functions.load()
     policies = Policies(store, functions)
     layers = Layers(store)
+    settings = FunctionSettings(store, functions)
     downloads = PackageDownloads(packages, SECRET, "")
     echo = Echo(functions)
     keys = [
@@ -55,12 +57,14 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         policies,
         packages,
         layers,
+        settings,
         runtimes=catalog(),
         architecture="x86_64",
         read_object=lambda *given: whole.read_object(*given),
         code_url=lambda code: whole.url + downloads.url(code),
         event_invoke_configs=EventInvokeConfigs(store, functions),
         accept=echo.accept,
+        supply=lambda target: whole.supply,
     )
     invoke = InvokeFace(echo, echo.accept, policies)
     whole = Bench(functions, policies, packages, downloads, echo, face, invoke)

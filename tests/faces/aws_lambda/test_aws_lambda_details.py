@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from tests.faces.aws_lambda.bench import Client, Refusal, arn, zip_of
+from tests.faces.aws_lambda.bench import Client, Refusal, arn
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Refusal]]
 
@@ -40,28 +40,11 @@ async def test_tags_are_refused_in_awss_words(client: Client, refused: Refused) 
         assert (error.status, error.message) == (404, f"Function not found: {arn('none')}")
 
 
-async def test_the_account_counts_every_version(client: Client) -> None:
-    empty = await client.get_account_settings()
-    assert empty["AccountUsage"] == {"TotalCodeSize": 0, "FunctionCount": 0}
-    assert empty["AccountLimit"] == {
-        "TotalCodeSize": 80_530_636_800,
-        "CodeSizeUnzipped": 262_144_000,
-        "CodeSizeZipped": 52_428_800,
-        "ConcurrentExecutions": 1000,
-        "UnreservedConcurrentExecutions": 1000,
-    }
-    await client.create("f", Publish=True)
-    usage = (await client.get_account_settings())["AccountUsage"]
-    assert usage == {"TotalCodeSize": 2 * len(zip_of()), "FunctionCount": 1}
-
-
 async def test_what_terraform_reads_of_every_function(client: Client, refused: Refused) -> None:
     await client.create("f")
     for operation in (client.get_function_code_signing_config, client.get_function_concurrency):
         answer = await operation(FunctionName="f")
         assert set(answer) == {"ResponseMetadata"}
-    answer = await client.delete_function_concurrency(FunctionName="f")
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204
     management = await client.get_runtime_management_config(FunctionName="f")
     assert (management["UpdateRuntimeOn"], management["FunctionArn"]) == ("Auto", arn("f"))
     error = await refused(client.get_function_event_invoke_config(FunctionName="f"))
