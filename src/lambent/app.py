@@ -26,6 +26,7 @@ from lambent.faces.aws_sqs import SqsFace
 from lambent.faces.aws_sqs_wire import SqsWires
 from lambent.faces.aws_sts import StsFace
 from lambent.faces.codec import Codec
+from lambent.faces.guard import Guard
 from lambent.faces.openwhisk_routes import add_openwhisk
 from lambent.faces.packages import PREFIX as DOWNLOADS
 from lambent.faces.packages import PackageDownloads
@@ -50,14 +51,15 @@ from lambent.records.records import Records
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import Door, Host
 from lambent.settings import Settings
+from lambent.store.authority import Authority
 from lambent.store.credentials import Credentials, warehouse_user
+from lambent.store.directory import Directory
 from lambent.store.event_invoke_configs import EventInvokeConfigs
 from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
-from lambent.store.roles import Roles
 from lambent.store.sqlite import Sqlite
 from lambent.warehouse.accounts import DATABASE
 from lambent.warehouse.warehouse import Warehouse
@@ -87,7 +89,7 @@ class Node:
         self.settings = launch.settings
         self.host = host
         self.secret = _secret(self.settings.data / "state" / "secret")
-        self.credentials = Credentials(launch.credentials, self.secret)
+        self.credentials = Credentials(launch.credentials, self.secret, find_user=self._find_user)
         self.catalog = launch.catalog
         self.url = self.settings.url
 
@@ -126,6 +128,9 @@ class Node:
         state = self.settings.data / "state"
         self.store = await Sqlite.open(state / "state.db")
         self.records = await Records.open(state / "records.db")
+        self.directory = Directory(self.store)
+        self.directory.load()
+        self.authority = Authority(self.directory)
         self.packages = Packages(self.settings.data, self.host)
         self.functions = Functions(self.store, self.packages.ensure)
         self.policies = Policies(self.store, self.functions)
@@ -196,7 +201,8 @@ class Node:
 
     def _router(self) -> Router:
         verifier = Verifier(self.credentials)
-        router = Router(verifier)
+        guard = Guard(self.authority, self.policies, self.directory, self.queues.find)
+        router = Router(verifier, guard.check)
         downloads = PackageDownloads(self.packages, self.secret, self.url)
         lambdas = LambdaFace(
             self.functions,
@@ -213,12 +219,14 @@ class Node:
             supply=self.provisioned.supply,
         )
         router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
-        invokes = InvokeFace(self.invoker, self.queue.accept, self.policies)
+        invokes = InvokeFace(self.invoker, self.queue.accept, guard.allow_invoke)
         router.add_invoke(invokes.invoke, InvokeStreamFace(self.invoker, invokes).invoke)
-        router.add_service(Codec("iam"), IamFace(Roles(self.store)))
-        router.add_service(Codec("sts"), StsFace())
+        iam = IamFace(self.directory, self.authority, self.credentials.secret_of)
+        router.add_service(Codec("iam"), iam)
+        sts = StsFace(self.directory, self.authority, self.credentials.session)
+        router.add_service(Codec("sts"), sts)
         router.add_service(Codec("logs"), LogsFace(self.records.logs))
-        sqs = SqsWires(SqsFace(self.queues, self.messages, self.url))
+        sqs = SqsWires(SqsFace(self.queues, self.messages, self.url), guard.check)
         router.add("sqs", sqs, sqs.render)
         s3 = S3(self.gateway, FormUploads(self.gateway, verifier))
         router.add("s3", s3, s3.render)
@@ -246,6 +254,9 @@ class Node:
         }
         host, port = self.endpoint_door
         return Surroundings(f"http://{host}:{port}", {"SSL_CERT_FILE": self.launch.certificates, **warehouse})
+
+    def _find_user(self, access_key: str) -> Principal | None:
+        return self.directory.user_of_key(access_key)
 
     async def _read_object(self, principal: Principal, bucket: str, key: str, version: str | None) -> bytes:
         stream = await self.gateway.reader.open(principal, bucket, key)

@@ -47,7 +47,7 @@ def test_a_statement_lets_s3_send(statement: dict[str, Any]) -> None:
         {"Resource": f"{KEY.arn}2"},
         {"Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::other"}}},
         {"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o"}}},
-        {"Condition": {"NumericLessThan": {"aws:SourceAccount": "1"}}},
+        {"Condition": {"NumericLessThan": {"aws:SourceAccount": "0"}}},
         {"Effect": "Deny"},
     ],
 )

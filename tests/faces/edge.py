@@ -5,7 +5,7 @@ import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import boto3
 import orjson
@@ -22,7 +22,10 @@ from lambent.faces.server import Server
 from lambent.faces.signature import Verified, Verifier
 from lambent.model.errors import NotFound, Throttled
 from lambent.model.identity import Principal
+from lambent.store.authority import Authority
+from lambent.store.base import Store
 from lambent.store.credentials import Credentials, parse
+from lambent.store.directory import Directory
 
 KEYS = "AKIAROOT:root/secret+x,111122223333:other"
 SECRET = b"the node's own secret"
@@ -84,11 +87,15 @@ class Edge:
         self.verifier = Verifier(self.credentials, self.now)
         self.router = Router(self.verifier)
         self.router.add_service(Codec("lambda"), self.face)
-        self.router.add_service(Codec("sts"), StsFace())
+        self.router.add_service(Codec("sts"), self._sts())
         self.router.add_service(Codec("logs"), LogsFace())
         self.router.add("s3", s3, render)
         self.router.add_invoke(self.invoke)
         self.server: Server | None = None
+
+    def _sts(self) -> StsFace:
+        directory = Directory(cast(Store, None))  # nobody is in it, and nobody is put into it
+        return StsFace(directory, Authority(directory), self.credentials.session)
 
     def now(self) -> float:
         return self.clock() + self.now_offset_s

@@ -18,8 +18,9 @@ from lambent.faces.router import Router
 from lambent.faces.server import Server
 from lambent.faces.signature import Verifier
 from lambent.model.identity import Credential, Principal, PrincipalKind
+from lambent.store.authority import Authority
 from lambent.store.credentials import Credentials
-from lambent.store.roles import Roles
+from lambent.store.directory import Directory
 from lambent.store.sqlite import Sqlite
 
 ACCOUNT = "000000000000"
@@ -33,7 +34,8 @@ TRUST = {
         }
     ],
 }
-POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+STATEMENT = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+POLICY = {"Version": "2012-10-17", "Statement": [STATEMENT]}
 BASIC = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
 
@@ -62,7 +64,8 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
     store = await Sqlite.open(tmp_path / "state.db", fsync=False)
     key = Credential("key", "secret", Principal(PrincipalKind.ROOT, ACCOUNT))
     router = Router(Verifier(Credentials([key], b"secret")))
-    router.add_service(codec(), IamFace(Roles(store)))
+    directory = Directory(store)
+    router.add_service(codec(), IamFace(directory, Authority(directory), "secret of {}".format))
     server = Server(router)
     host, port = await server.listen(("127.0.0.1", 0))
     plain = boto3.client(
@@ -184,7 +187,7 @@ async def test_inline_policies_come_and_go(client: Client) -> None:
     missing = (404, "NoSuchEntity", "The role policy with name p cannot be found.")
     assert await refusal(client.get_role_policy(RoleName="r", PolicyName="p")) == missing
     assert await refusal(client.delete_role_policy(RoleName="r", PolicyName="p")) == missing
-    large = json.dumps({"Statement": [{"Sid": "x" * 10_240}]})
+    large = json.dumps({"Statement": [{**STATEMENT, "Sid": "x" * 10_240}]})
     status, code, _ = await refusal(
         client.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=large)
     )
@@ -224,5 +227,5 @@ async def test_waiters_and_profiles_that_tools_ask_for(client: Client) -> None:
     await asyncio.to_thread(client.plain.get_waiter("role_exists").wait, RoleName="r")
     profiles = await client.list_instance_profiles_for_role(RoleName="r")
     assert (profiles["InstanceProfiles"], profiles["IsTruncated"]) == ([], False)
-    status, code, _ = await refusal(client.create_user(UserName="u"))
+    status, code, _ = await refusal(client.create_login_profile(UserName="u"))
     assert (status, code) == (501, "NotImplemented")

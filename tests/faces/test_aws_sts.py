@@ -1,7 +1,5 @@
 """Who am I, as boto3 asks it."""
 
-import pytest
-from botocore.exceptions import ClientError
 from tests.faces.edge import Edge, call
 
 
@@ -18,10 +16,3 @@ async def test_a_function_learns_its_role_and_session(edge: Edge) -> None:
     answer = await call(client.get_caller_identity)
     assert answer["UserId"].endswith(":etl-7")
     assert answer["Arn"] == "arn:aws:sts::123456789012:assumed-role/etl/etl-7"
-
-
-async def test_roles_cannot_be_assumed_yet(edge: Edge) -> None:
-    role = "arn:aws:iam::000000000000:role/r"
-    with pytest.raises(ClientError, match="AssumeRole of sts is not supported here") as caught:
-        await call(edge.client("sts").assume_role, RoleArn=role, RoleSessionName="me")
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

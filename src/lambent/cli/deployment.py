@@ -10,6 +10,7 @@ from lambent.cli.bundle import Bundle
 from lambent.cli.output import Steps, size
 
 DEFAULT_ROLE = "lambent-default"
+ROLE_POLICY = "arn:aws:iam::aws:policy/PowerUserAccess"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -53,11 +54,15 @@ class Deployed:
 
 
 def ensure_role(iam: Any, name: str = DEFAULT_ROLE) -> str:
-    """The ARN of the role that deployed functions run with, made when it is missing."""
+    """The ARN of the role that deployed functions run with, made when it is missing.
+
+    A script that is pushed shall just work: it may do all but change who may do what.
+    """
     try:
         answer = iam.get_role(RoleName=name)
     except iam.exceptions.NoSuchEntityException:
         answer = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(TRUST))
+        iam.attach_role_policy(RoleName=name, PolicyArn=ROLE_POLICY)
     arn: str = answer["Role"]["Arn"]
     return arn
 

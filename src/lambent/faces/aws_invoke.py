@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 
 from lambent.faces.aws_lambda_targets import MISMATCH
+from lambent.faces.call import Call
 from lambent.faces.http import BodyTooLarge, Request, Response
 from lambent.invoke import lineage
 from lambent.model.errors import (
@@ -24,11 +25,10 @@ from lambent.model.errors import (
     Throttled,
     TooLarge,
 )
-from lambent.model.identity import Principal
+from lambent.model.identity import Principal, PrincipalKind
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.limits import ASYNC_PAYLOAD_BYTES, CLIENT_CONTEXT_BYTES, SYNC_PAYLOAD_BYTES
 from lambent.model.names import FunctionKey, Target, parse_target
-from lambent.model.permission import INVOKE
 
 JSON = ("Content-Type", "application/json")
 THREAD_BYTES = 64 * 1024  # a longer event is parsed off the event loop
@@ -58,10 +58,6 @@ class Invoker(Protocol):
         """Raises `NotFound`, and `Conflict` for what cannot run now."""
 
 
-class Policies(Protocol):
-    def allows_account(self, target: Target, *, account: str, action: str) -> bool: ...
-
-
 class Violation(Exception):
     """A header with a value that the model does not have."""
 
@@ -73,19 +69,23 @@ class Violation(Exception):
 
 
 class InvokeFace:
-    """Answers `POST /2015-03-31/functions/{name}/invocations`. `accept` puts an event into the queue."""
+    """Answers `POST /2015-03-31/functions/{name}/invocations`.
+
+    `accept` puts an event into the queue. `allow` raises `Forbidden` for who may not call a function; an
+    account's root, who may, is not asked about.
+    """
 
     def __init__(
         self,
         invoker: Invoker,
         accept: Callable[[Invocation], Awaitable[None]],
-        policies: Policies,
+        allow: Callable[[Call, Target], None],
         may_loop: Callable[[FunctionKey], bool] = lambda key: False,
     ) -> None:
         self._may_loop = may_loop
         self._invoker = invoker
         self._accept = accept
-        self._policies = policies
+        self._allow = allow
 
     async def invoke(self, request: Request, principal: Principal, region: str) -> Response:
         kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
@@ -117,12 +117,9 @@ class InvokeFace:
         key = target.key
         if key.region != region:
             raise NotFound(f"Functions from '{key.region}' are not reachable in this region ('{region}')")
-        if key.account != principal.account and not self._policies.allows_account(
-            target, account=principal.account, action=INVOKE
-        ):
-            raise Forbidden(
-                f"User: {principal.arn} is not authorized to perform: {INVOKE} on resource: {target.arn} "
-                f"because no resource-based policy allows the {INVOKE} action"
+        if principal.kind is not PrincipalKind.ROOT or key.account != principal.account:
+            self._allow(
+                Call(principal, region, principal.account, request.id, "lambda", peer=request.peer), target
             )
         return target
 

@@ -10,9 +10,9 @@ from lambent.faces.call import Call
 from lambent.faces.errors import ServiceError
 from lambent.model.errors import InvalidParameter, NotFound
 from lambent.model.names import LATEST, Target
-from lambent.model.permission import Permission
+from lambent.model.policy import BadPolicy, parse
 from lambent.store.functions import Functions
-from lambent.store.policies import Policies
+from lambent.store.policies import Policies, document_of
 
 Members = dict[str, Any]
 
@@ -21,6 +21,17 @@ ON_LATEST = "We currently do not support adding policies for $LATEST."
 BAD_PRINCIPAL = "The provided principal was invalid. Please check the principal and try again."
 NO_RESOURCE = "The resource you requested does not exist."
 
+PUBLIC = (
+    "The resource-based policy you tried to add to the Lambda resource would grant public access to it, "
+    "which isn't allowed."
+)
+
+_EQUALS = {  # condition keys by the members that give them, in the order that AWS writes them
+    "AWS:SourceAccount": "SourceAccount",
+    "lambda:FunctionUrlAuthType": "FunctionUrlAuthType",
+    "aws:PrincipalOrgID": "PrincipalOrgID",
+    "lambda:EventSourceToken": "EventSourceToken",
+}
 _ACCOUNT = re.compile(r"\d{12}")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.(amazonaws\.com|amazon\.com|aws\.internal)")
 _IAM_ARN = re.compile(r"arn:aws[a-zA-Z-]*:(iam|sts)::\d{12}:.+")
@@ -37,37 +48,19 @@ class PermissionOperations:
         target = self._policy_target(call, given)
         self.functions.function(target.key)
         self._check_qualifier(target)
-        permission = Permission(
-            sid=given["StatementId"],
-            action=given["Action"],
-            principal=given["Principal"],
-            source_arn=given.get("SourceArn"),
-            source_account=given.get("SourceAccount"),
-            organization=given.get("PrincipalOrgID"),
-            event_source_token=given.get("EventSourceToken"),
-            url_auth_type=given.get("FunctionUrlAuthType"),
-            via_url=given.get("InvokedViaFunctionUrl"),
-        )
-        added = statement(permission, target)
-        size = len(document(target, (*self.policies.find(target), permission)))
+        added = statement(given, target)
+        policy = self.policies.find(target)
+        size = len(document_of([*(policy.statements if policy else ()), added]))
         if size > POLICY_BYTES:
             raise ServiceError(
                 "PolicyLengthExceededException",
                 f"The final policy size ({size}) is bigger than the limit ({POLICY_BYTES}).",
             )
-        await self.policies.add(target, permission, given.get("RevisionId"))
+        await self.policies.add(target, added, given.get("RevisionId"))
         return {"Statement": orjson.dumps(added).decode()}
 
     async def get_policy(self, call: Call, given: Members) -> Members:
-        target = self._policy_target(call, given)
-        policy = self.policies.find(target)
-        if not policy:
-            self.functions.function(target.key)
-            raise NotFound(NO_RESOURCE)
-        return {
-            "Policy": document(target, policy).decode(),
-            "RevisionId": self.functions.revision(target),
-        }
+        return self._shown(self._policy_target(call, given))
 
     async def remove_permission(self, call: Call, given: Members) -> Members:
         target = self._policy_target(call, given)
@@ -77,11 +70,47 @@ class PermissionOperations:
         await self.policies.remove(target, given["StatementId"], given.get("RevisionId"))
         return {}
 
+    async def put_resource_policy(self, call: Call, given: Members) -> Members:
+        target = self._resource(call, given)
+        self.functions.function(target.key)
+        self._check_qualifier(target)
+        try:
+            policy = parse(given["Policy"], names_principals=True)
+        except BadPolicy as error:
+            raise InvalidParameter(f"The provided policy is invalid: {error}") from None
+        if policy.is_public:
+            raise ServiceError("PublicPolicyException", PUBLIC)
+        await self.policies.put(target, given["Policy"], given.get("RevisionId"))
+        return self._shown(target)
+
+    async def get_resource_policy(self, call: Call, given: Members) -> Members:
+        return self._shown(self._resource(call, given))
+
+    async def delete_resource_policy(self, call: Call, given: Members) -> Members:
+        target = self._resource(call, given)
+        self.functions.function(target.key)
+        self._check_qualifier(target)
+        await self.policies.delete(target, given.get("RevisionId"))
+        return {}
+
+    def _shown(self, target: Target) -> Members:
+        policy = self.policies.find(target)
+        if policy is None:
+            self.functions.function(target.key)
+            raise NotFound(NO_RESOURCE)
+        return {"Policy": policy.document, "RevisionId": self.functions.revision(target)}
+
     def _policy_target(self, call: Call, given: Members) -> Target:
         target = resolve(call, given["FunctionName"], given.get("Qualifier"))
         if target.qualifier == LATEST:
             raise InvalidParameter(ON_LATEST)
         return target
+
+    def _resource(self, call: Call, given: Members) -> Target:
+        """The whole document is put on an ARN, and functions are the only resources that have one here."""
+        if ":function:" not in given["ResourceArn"]:
+            raise NotFound(NO_RESOURCE)
+        return self._policy_target(call, {"FunctionName": given["ResourceArn"]})
 
     def _check_qualifier(self, target: Target) -> None:
         if target.qualifier is None or self.functions.find(target) is not None:
@@ -93,22 +122,19 @@ class PermissionOperations:
         raise NotFound(NO_RESOURCE)
 
 
-def document(target: Target, policy: tuple[Permission, ...]) -> bytes:
-    """The whole policy as JSON; the order of the keys is AWS's."""
-    statements = [statement(permission, target) for permission in policy]
-    return orjson.dumps({"Version": "2012-10-17", "Id": "default", "Statement": statements})
+def statement(given: Members, target: Target) -> Members:
+    """The statement that AddPermission makes; the order of the keys is AWS's.
 
-
-def statement(permission: Permission, target: Target) -> Members:
-    """One statement. Raises `InvalidParameter` for a principal that cannot be one."""
+    Raises `InvalidParameter` for a principal that cannot be one.
+    """
     shape: Members = {
-        "Sid": permission.sid,
+        "Sid": given["StatementId"],
         "Effect": "Allow",
-        "Principal": _principal(permission.principal),
-        "Action": permission.action,
+        "Principal": _principal(given["Principal"]),
+        "Action": given["Action"],
         "Resource": target.arn,
     }
-    if condition := _condition(permission):
+    if condition := _condition(given):
         shape["Condition"] = condition
     return shape
 
@@ -125,19 +151,13 @@ def _principal(principal: str) -> str | Members:
     raise InvalidParameter(BAD_PRINCIPAL)
 
 
-def _condition(permission: Permission) -> Members:
-    equals = {
-        "AWS:SourceAccount": permission.source_account,
-        "lambda:FunctionUrlAuthType": permission.url_auth_type,
-        "aws:PrincipalOrgID": permission.organization,
-        "lambda:EventSourceToken": permission.event_source_token,
-    }
-    equals = {name: value for name, value in equals.items() if value is not None}
+def _condition(given: Members) -> Members:
+    equals = {key: given[member] for key, member in _EQUALS.items() if member in given}
     condition: Members = {}
     if equals:
         condition["StringEquals"] = equals
-    if permission.via_url is not None:
-        condition["Bool"] = {"lambda:InvokedViaFunctionUrl": str(permission.via_url).lower()}
-    if permission.source_arn is not None:
-        condition["ArnLike"] = {"AWS:SourceArn": permission.source_arn}
+    if "InvokedViaFunctionUrl" in given:
+        condition["Bool"] = {"lambda:InvokedViaFunctionUrl": str(given["InvokedViaFunctionUrl"]).lower()}
+    if "SourceArn" in given:
+        condition["ArnLike"] = {"AWS:SourceArn": given["SourceArn"]}
     return condition

@@ -1,7 +1,6 @@
 """Which function a request means: names, partial and full ARNs, qualifiers."""
 
 from lambent.faces.call import Call
-from lambent.faces.errors import ServiceError
 from lambent.model.errors import InvalidParameter, NotFound
 from lambent.model.names import LATEST, FunctionKey, Target, parse_target
 
@@ -15,8 +14,8 @@ MISMATCH = "The derived qualifier from the function name does not match the spec
 def resolve(call: Call, name: str, qualifier: str | None = None) -> Target:
     """The function or version that is meant, whether it exists or not.
 
-    Raises `NotFound` for another region, 403 for another account, `InvalidParameter` for two
-    qualifiers that differ.
+    Raises `NotFound` for another region, `InvalidParameter` for two qualifiers that differ. Whether the
+    caller may, also in another account, is the guard's.
     """
     target = parse_target(name, call.account, call.region)
     if target is None:  # the model allows a dot in a name, the service has never had one
@@ -24,13 +23,6 @@ def resolve(call: Call, name: str, qualifier: str | None = None) -> Target:
     key = target.key
     if key.region != call.region:
         raise NotFound(f"Functions from '{key.region}' are not reachable in this region ('{call.region}')")
-    if key.account != call.account:
-        raise ServiceError(
-            "AccessDeniedException",
-            f"User: {call.principal.arn} is not authorized to perform this operation on resource: {key.arn} "
-            "because no resource-based policy allows it",
-            403,
-        )
     if qualifier and target.qualifier and qualifier != target.qualifier:
         raise InvalidParameter(MISMATCH)
     return Target(key, qualifier or target.qualifier)

@@ -6,7 +6,7 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, StructureShape
 
-from lambent.faces.codec import Codec
+from lambent.faces.codec import Check, Codec, everybody
 from lambent.faces.codec_json import Json
 from lambent.faces.codec_query import Query
 from lambent.faces.errors import ServiceError
@@ -158,15 +158,16 @@ def _renamed(reference: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class SqsWires:
-    """One face behind both protocols: the one with X-Amz-Target is today's."""
+    """One face behind both protocols: the one with X-Amz-Target is today's. `check` guards it."""
 
-    def __init__(self, face: object) -> None:
+    def __init__(self, face: object, check: Check = everybody) -> None:
         self._face = face
+        self._check = check
         self._today = Codec("sqs", unchecked=UNCHECKED, wire=SqsJson)
         self._past = Codec("sqs", unchecked=UNCHECKED, wire=SqsQuery, model=legacy_model())
 
     async def __call__(self, request: Request, verified: Verified) -> Response:
-        return await self._codec(request).serve(request, verified, self._face)
+        return await self._codec(request).serve(request, verified, self._face, self._check)
 
     def render(self, error: Exception, request: Request) -> Response:
         return self._codec(request).render_error(error, getattr(self._face, "errors", {}), request.id)

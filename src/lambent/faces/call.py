@@ -15,3 +15,4 @@ class Call:
     request_id: str
     service: str
     trace: str = ""  # X-Amzn-Trace-Id, which a function sends with every call
+    peer: str = ""  # the caller's address

@@ -24,6 +24,11 @@ __all__ = ["Call", "Codec", "ServiceError", "load_model"]
 log = logging.getLogger(__name__)
 
 Answer = Callable[[Request, Verified], Awaitable[Response]]
+Check = Callable[[Call, str, dict[str, Any]], None]  # raises `ServiceError` for who may not do what
+
+
+def everybody(call: Call, operation: str, given: dict[str, Any]) -> None:
+    """Where nobody guards."""
 
 
 class Wire(Protocol):
@@ -80,17 +85,19 @@ class Codec:
         for shape in self.model.error_shapes:
             self._errors[shape.name] = self._errors[shape.error_code] = shape
 
-    def bind(self, face: object) -> Answer:
-        """A handler of verified requests that calls this face's methods."""
+    def bind(self, face: object, check: Check = everybody) -> Answer:
+        """A handler of verified requests that calls this face's methods, if `check` lets it."""
 
         async def answer(request: Request, verified: Verified) -> Response:
-            return await self.serve(request, verified, face)
+            return await self.serve(request, verified, face, check)
 
         return answer
 
-    async def serve(self, request: Request, verified: Verified, face: object) -> Response:
+    async def serve(
+        self, request: Request, verified: Verified, face: object, check: Check = everybody
+    ) -> Response:
         try:
-            return await self._call(request, verified, face)
+            return await self._call(request, verified, face, check)
         except Exception as error:
             return self.render_error(error, getattr(face, "errors", {}), request.id)
 
@@ -116,7 +123,7 @@ class Codec:
             known = ServiceError(self._internal_code, "An internal error occurred.", 500)
         return self._wire.write_error(known, self._errors.get(known.code), request_id)
 
-    async def _call(self, request: Request, verified: Verified, face: object) -> Response:
+    async def _call(self, request: Request, verified: Verified, face: object, check: Check) -> Response:
         try:
             body = await request.body.read(REQUEST_BYTES)
         except BodyTooLarge:
@@ -133,7 +140,10 @@ class Codec:
             self._checker.check(operation.input_shape, given)
         principal = verified.principal
         trace = request.headers.get("x-amzn-trace-id", "")
-        call = Call(principal, verified.region, principal.account, request.id, self.service, trace)
+        call = Call(
+            principal, verified.region, principal.account, request.id, self.service, trace, request.peer
+        )
+        check(call, operation.name, given)
         output = await method(call, given)
         return self._wire.write(operation, output or {}, request.id)
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 
-from lambent.faces.codec import Codec
+from lambent.faces.codec import Check, Codec, everybody
 from lambent.faces.errors import Fault, ServiceError, refuse, render_json, render_s3
 from lambent.faces.http import Handler, Request, Response
 from lambent.faces.signature import Verifier
@@ -33,10 +33,11 @@ _UNSIGNED = Verified(ANONYMOUS, "", "s3", "", UNSIGNED_PAYLOAD)
 
 
 class Router:
-    """Faces by the name that their service signs with."""
+    """Faces by the name that their service signs with; `check` guards their operations."""
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(self, verifier: Verifier, check: Check = everybody) -> None:
         self._verifier = verifier
+        self._check = check
         self._faces: dict[str, Face] = {}
         self._renders: dict[str, Render] = {}
         self._codecs: dict[str, Codec] = {}
@@ -52,7 +53,11 @@ class Router:
         name = codec.model.signing_name
         codes: Mapping[type[PlatformError], str] = getattr(face, "errors", {})
         self._codecs[name] = codec
-        self.add(name, codec.bind(face), lambda error, request: codec.render_error(error, codes, request.id))
+        self.add(
+            name,
+            codec.bind(face, self._check),
+            lambda error, request: codec.render_error(error, codes, request.id),
+        )
 
     def add(self, service: str, face: Face, render: Render) -> None:
         """A face that reads its requests itself; `render` makes answers of errors."""

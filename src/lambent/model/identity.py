@@ -6,22 +6,27 @@ from enum import StrEnum
 
 class PrincipalKind(StrEnum):
     ROOT = "root"  # an account's own key
-    ROLE = "role"  # a function's session
+    USER = "user"  # of IAM
+    ROLE = "role"  # a session: a function's, or one that AssumeRole gave
     SERVICE = "service"  # a part of the platform that acts for a bucket, a queue, a schedule
     ANONYMOUS = "anonymous"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A caller. `name` is the role's or the service's name; `session` names a function's instance."""
+    """A caller. `name` is the user's, the role's or the service's name; a function's session has its name."""
 
     kind: PrincipalKind
     account: str
     name: str = ""
     session: str = ""
+    path: str = "/"  # of a user
+    policy: str = ""  # JSON: what a session may do at most
 
     @property
     def arn(self) -> str:
+        if self.kind is PrincipalKind.USER:
+            return f"arn:aws:iam::{self.account}:user{self.path}{self.name}"
         if self.kind is PrincipalKind.ROLE:
             return f"arn:aws:sts::{self.account}:assumed-role/{self.name}/{self.session}"
         return f"arn:aws:iam::{self.account}:root"

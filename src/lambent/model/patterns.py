@@ -31,18 +31,25 @@ def like_with(pattern: str, text: str, values: Values) -> bool:
 
 
 def arn_like(pattern: str, arn: str, values: Values | None = None) -> bool:
-    """IAM's ArnLike: each of the six parts by itself; parts that the pattern lacks are all the same."""
+    """IAM's ArnLike: each of the six parts by itself."""
+    if pattern == "*":
+        return True
     patterns, parts = split_arn(pattern), arn.split(":", ARN_PARTS - 1)
-    if len(parts) < ARN_PARTS:
-        return pattern == "*"
     known = values or {}
-    return all(like_with(p, text, known) for p, text in zip(patterns, parts, strict=True))
+    return len(patterns) == len(parts) and all(
+        like_with(p, text, known) for p, text in zip(patterns, parts, strict=True)
+    )
 
 
 @lru_cache(4096)
 def split_arn(pattern: str) -> tuple[str, ...]:
-    parts = _COLON.split(pattern, ARN_PARTS - 1)
-    return (*parts, *("*",) * (ARN_PARTS - len(parts)))
+    return tuple(_COLON.split(pattern, ARN_PARTS - 1))
+
+
+@lru_cache(4096)
+def completed(pattern: str) -> str:
+    """A resource's pattern with all six parts: what is not named is all the same."""
+    return pattern + ":*" * (ARN_PARTS - len(split_arn(pattern)))
 
 
 def substitute(text: str, values: Values) -> str | None:

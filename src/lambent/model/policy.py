@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from lambent.model.conditions import Condition, UnknownOperator, condition
-from lambent.model.patterns import Values, arn_like, has_variables, like, like_with
+from lambent.model.patterns import Values, arn_like, completed, has_variables, like, like_with
 
 CURRENT = "2012-10-17"
 SYNTAX = "Syntax errors in policy."
@@ -87,7 +87,7 @@ def _names_resource(pattern: str, resource: str, values: Values) -> bool:
         return True
     if resource == "*" or not pattern.startswith("arn:"):
         return like_with(pattern, resource, values)
-    return arn_like(pattern, resource, values)
+    return arn_like(completed(pattern), resource, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,11 @@ class Statement:
         patterns = self.resources.texts if self.resources else ()
         return bool(self.conditions) or any(has_variables(text) for text in patterns)
 
+    def concerns(self, caller: Caller, action: str) -> bool:
+        """Whether it could say something to a request of this caller, depending on all else."""
+        named = self.principals is None or self.principals.effect(caller) > Effect.SILENT
+        return named and self.actions.name_action(action)
+
     def effect(self, request: Request) -> Effect:
         if not self.actions.name_action(request.action):
             return Effect.SILENT
@@ -147,10 +152,21 @@ class Policy:
     """A parsed document."""
 
     statements: tuple[Statement, ...]
-    is_conditional: bool
+
+    def depends(self, caller: Caller, action: str) -> bool:
+        """Whether what it says may differ from one such request to the next."""
+        return any(one.is_conditional and one.concerns(caller, action) for one in self.statements)
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it lets everybody do something without any condition."""
+        return any(
+            one.allows and not one.conditions and one.principals is not None and one.principals.everybody
+            for one in self.statements
+        )
 
 
-NOTHING = Policy((), False)
+NOTHING = Policy(())
 
 
 def decide(policies: Iterable[Policy], request: Request) -> Effect:
@@ -178,8 +194,7 @@ def parse(document: str, *, names_principals: bool = False, has_resources: bool 
     sids = [one["Sid"] for one in statements if one.get("Sid")]
     if len(set(map(str, sids))) < len(sids):
         raise BadPolicy("Statement IDs (SID) in a single policy must be unique.")
-    parsed = tuple(_statement(one, names_principals, has_resources) for one in statements)
-    return Policy(parsed, any(one.is_conditional for one in parsed))
+    return Policy(tuple(_statement(one, names_principals, has_resources) for one in statements))
 
 
 def _statement(told: Mapping[str, Any], names_principals: bool, has_resources: bool) -> Statement:

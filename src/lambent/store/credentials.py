@@ -33,13 +33,21 @@ class ExpiredToken(Exception):
 
 
 class Credentials:
-    """Finds the credential behind an access key, issues session credentials and warehouse passwords."""
+    """Finds the credential behind an access key, issues session credentials and warehouse passwords.
+
+    `find_user` gives the IAM user of an access key, None for an unknown or inactive one.
+    """
 
     def __init__(
-        self, static: Iterable[Credential], secret: bytes, clock: Callable[[], float] = time.time
+        self,
+        static: Iterable[Credential],
+        secret: bytes,
+        clock: Callable[[], float] = time.time,
+        find_user: Callable[[str], Principal | None] = lambda _: None,
     ) -> None:
         self._static = {c.access_key: c for c in static}
         self._secret = secret
+        self._find_user = find_user
         self._clock = clock
         self._sessions: dict[str, Credential] = {}  # by tokens whose seal was found good
 
@@ -47,7 +55,7 @@ class Credentials:
         """The credential of a key, None for an unknown one. Raises `InvalidToken`, `ExpiredToken`."""
         static = self._static.get(access_key)
         if token is None:
-            return static
+            return static or self._user_credential(access_key)
         if static is not None:
             raise InvalidToken
         found = self._sessions.get(token) or self._open_session(token)
@@ -58,28 +66,25 @@ class Credentials:
         return found
 
     def issue(self, account: str, role: str, session: str, lifetime_s: float) -> Credential:
-        """A new key pair for a role's session. Its secret and its token follow from the node's secret."""
+        """A new key pair for a role's session."""
+        return self.session(Principal(PrincipalKind.ROLE, account, role, session), lifetime_s)
+
+    def session(self, principal: Principal, lifetime_s: float) -> Credential:
+        """A new key pair that expires. Its secret and its token follow from the node's secret."""
         claims = {
             "key": "ASIA" + _characters(_BASE32, 16),
-            "account": account,
-            "role": role,
-            "session": session,
+            **_claims(principal),
             "expires": int(self._clock() + lifetime_s),
         }
         return self._session(claims, self._seal("session", claims))
 
+    def secret_of(self, access_key: str) -> str:
+        """The secret of a user's or a session's key: kept nowhere, made again when needed."""
+        return base64.b64encode(self._sign(f"secret:{access_key}".encode())).decode()[:40]
+
     def password(self, principal: Principal, lifetime_s: float) -> str:
         """A password with which `warehouse_user(principal)` logs in to the warehouse."""
-        return self._seal(
-            "password",
-            {
-                "kind": principal.kind.value,
-                "account": principal.account,
-                "role": principal.name,
-                "session": principal.session,
-                "expires": int(self._clock() + lifetime_s),
-            },
-        )
+        return self._seal("password", {**_claims(principal), "expires": int(self._clock() + lifetime_s)})
 
     def check_password(self, user: str, password: str) -> Principal | None:
         """Whom a warehouse login speaks for; None when user and password do not go together.
@@ -93,9 +98,7 @@ class Credentials:
             claims = self._open("password", password)
         except (InvalidToken, ExpiredToken):
             return None
-        principal = Principal(
-            PrincipalKind(claims["kind"]), claims["account"], claims["role"], claims["session"]
-        )
+        principal = _principal(claims)
         return principal if _same(user, warehouse_user(principal)) else None
 
     def _open_session(self, token: str) -> Credential:
@@ -106,9 +109,12 @@ class Credentials:
         return session
 
     def _session(self, claims: dict[str, Any], token: str) -> Credential:
-        secret = base64.b64encode(self._sign(f"secret:{claims['key']}".encode())).decode()[:40]
-        principal = Principal(PrincipalKind.ROLE, claims["account"], claims["role"], claims["session"])
-        return Credential(claims["key"], secret, principal, token, float(claims["expires"]))
+        secret = self.secret_of(claims["key"])
+        return Credential(claims["key"], secret, _principal(claims), token, float(claims["expires"]))
+
+    def _user_credential(self, access_key: str) -> Credential | None:
+        principal = self._find_user(access_key)
+        return None if principal is None else Credential(access_key, self.secret_of(access_key), principal)
 
     def _sign(self, data: bytes) -> bytes:
         return hmac.digest(self._secret, data, "sha256")
@@ -130,6 +136,29 @@ class Credentials:
         return claims
 
 
+def _claims(principal: Principal) -> dict[str, str]:
+    """What a token says about whom it speaks for."""
+    claims = {
+        "kind": principal.kind.value,
+        "account": principal.account,
+        "role": principal.name,
+        "session": principal.session,
+    }
+    more = {"path": principal.path if principal.path != "/" else "", "policy": principal.policy}
+    return {**claims, **{name: value for name, value in more.items() if value}}
+
+
+def _principal(claims: dict[str, Any]) -> Principal:
+    return Principal(
+        PrincipalKind(claims.get("kind", "role")),
+        claims["account"],
+        claims["role"],
+        claims["session"],
+        claims.get("path", "/"),
+        claims.get("policy", ""),
+    )
+
+
 def _same(given: str, right: str) -> bool:
     """Without telling by its time how much of it was right."""
     return hmac.compare_digest(given.encode(), right.encode())
@@ -137,7 +166,7 @@ def _same(given: str, right: str) -> bool:
 
 def warehouse_user(principal: Principal) -> str:
     """The database user of a principal, as Redshift names users that come by IAM."""
-    return f"IAM:{principal.name}" if principal.kind is PrincipalKind.ROLE else ADMIN_USER
+    return ADMIN_USER if principal.kind is PrincipalKind.ROOT else f"IAM:{principal.name}"
 
 
 def load_or_create(path: Path, given: str) -> list[Credential]:

@@ -22,12 +22,15 @@ from tests.faces.aws_lambda.bench import (
 from lambent.faces.aws_invoke import InvokeFace
 from lambent.faces.aws_invoke_stream import InvokeStreamFace
 from lambent.faces.aws_lambda import LambdaFace
+from lambent.faces.guard import Guard
 from lambent.faces.packages import PREFIX, PackageDownloads
 from lambent.faces.router import Router
 from lambent.faces.server import Server
 from lambent.faces.signature import Verifier
 from lambent.model.identity import Credential, Principal, PrincipalKind
+from lambent.store.authority import Authority
 from lambent.store.credentials import Credentials
+from lambent.store.directory import Directory
 from lambent.store.event_invoke_configs import EventInvokeConfigs
 from lambent.store.function_settings import FunctionSettings
 from lambent.store.functions import Functions
@@ -66,9 +69,11 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         accept=echo.accept,
         supply=lambda target: whole.supply,
     )
-    invoke = InvokeFace(echo, echo.accept, policies)
+    directory = Directory(store)
+    guard = Guard(Authority(directory), policies, directory)
+    invoke = InvokeFace(echo, echo.accept, guard.allow_invoke)
     whole = Bench(functions, policies, packages, downloads, echo, face, invoke)
-    router = Router(Verifier(Credentials(keys, SECRET)))
+    router = Router(Verifier(Credentials(keys, SECRET)), guard.check)
     router.add_service(codec(), face)
     router.add_invoke(invoke.invoke, InvokeStreamFace(echo, invoke).invoke)
     router.add_public(PREFIX, downloads)

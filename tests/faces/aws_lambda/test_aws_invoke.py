@@ -221,7 +221,7 @@ async def test_the_face_takes_few_microseconds_of_its_own(bench: Bench, client: 
         def resolve(self, target: object) -> object:
             return target
 
-    face = InvokeFace(Still(), bench.echo.accept, bench.policies)
+    face = InvokeFace(Still(), bench.echo.accept, lambda *_: None)
     principal = Principal(PrincipalKind.ROOT, ACCOUNT)
     request = Request("POST", "/2015-03-31/functions/f/invocations", "", {}, WholeBody(b""), "", new_id())
     best_s = 1.0
