@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lambent import __version__
 from lambent.events.messages import Messages
 from lambent.events.post import Office
 from lambent.events.queues import Queues
+from lambent.faces import function_url
 from lambent.faces.admin import Admin
 from lambent.faces.aws_iam import IamFace
 from lambent.faces.aws_invoke import InvokeFace
@@ -61,6 +63,7 @@ from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
 from lambent.store.sqlite import Sqlite
+from lambent.store.urls import Urls
 from lambent.warehouse.accounts import DATABASE
 from lambent.warehouse.warehouse import Warehouse
 from lambent.whisk import deferred
@@ -134,6 +137,7 @@ class Node:
         self.packages = Packages(self.settings.data, self.host)
         self.functions = Functions(self.store, self.packages.ensure)
         self.policies = Policies(self.store, self.functions)
+        self.urls = Urls(self.store, self.functions)
         self.queues = Queues(self.store)
         self.messages = Messages(self.store, self.queues)
         self.queues.load()
@@ -143,6 +147,7 @@ class Node:
         await self.policies.load()
         self.function_settings = FunctionSettings(self.store, self.functions)
         await self.function_settings.load()
+        await self.urls.load()
         self.layers = Layers(self.store)
         await self.layers.load()
         self.whisk = await Whisk.open(self.store, state / "activations.db", self.catalog.runtimes)
@@ -210,6 +215,7 @@ class Node:
             self.packages,
             self.layers,
             self.function_settings,
+            self.urls,
             runtimes=self.catalog,
             architecture={"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
             read_object=self._read_object,
@@ -217,6 +223,7 @@ class Node:
             event_invoke_configs=self.event_invoke_configs,
             accept=self.queue.accept,
             supply=self.provisioned.supply,
+            url_address=partial(function_url.address, base=self.url),
         )
         router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
         invokes = InvokeFace(self.invoker, self.queue.accept, guard.allow_invoke)
@@ -232,6 +239,9 @@ class Node:
         router.add("s3", s3, s3.render)
         router.add_admin(Admin(self.records.meter, self._status, self._health))
         router.add_public(DOWNLOADS, downloads)
+        urls = function_url.FunctionUrls(self.urls, guard.allow_url, verifier, self.invoker)
+        router.add_public(function_url.PATHS, urls.by_path)
+        router.add_host(function_url.DOMAIN, urls.by_host)
         add_openwhisk(router, self.whisk, self.packages, self.settings.region)
         return router
 

@@ -2,8 +2,10 @@
 
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import urllib3
 from tests.conftest import RunningNode, zip_of
 
 from lambent.runtimes import executables
@@ -83,3 +85,27 @@ def test_a_stream_of_nodejs(node: RunningNode) -> None:
     assert end == {}
     came, end = pieces(node, "nodejs", '{"pause": 0, "fail": true, "size": 1}')
     assert b"RangeError" in end["ErrorDetails"].encode()
+
+
+def test_a_function_url_passes_a_stream_on(node: RunningNode) -> None:
+    node.deploy("page", PYTHON)
+    client = node.client("lambda")
+    made = client.create_function_url_config(
+        FunctionName="page", AuthType="NONE", InvokeMode="RESPONSE_STREAM"
+    )
+    for action, more in (
+        ("lambda:InvokeFunctionUrl", {"FunctionUrlAuthType": "NONE"}),
+        ("lambda:InvokeFunction", {"InvokedViaFunctionUrl": True}),
+    ):
+        statement = action.partition(":")[2]
+        client.add_permission(
+            FunctionName="page", StatementId=statement, Action=action, Principal="*", **more
+        )
+    host = urlsplit(made["FunctionUrl"]).netloc
+    for url, headers in (
+        (node.url, {"Host": host}),
+        (f"{node.url}/_lambent/url/{host.partition('.')[0]}/", {}),
+    ):
+        answer = urllib3.request("GET", url, headers=headers, preload_content=False)
+        assert (answer.status, answer.headers["x-kind"]) == (201, "sync")
+        assert b"".join(answer.stream()) == b"part 0 part 1 part 2 "

@@ -12,6 +12,7 @@ from lambent.faces.aws_lambda_functions import FunctionOperations
 from lambent.faces.aws_lambda_layer_policies import LayerPolicyOperations
 from lambent.faces.aws_lambda_permissions import PermissionOperations
 from lambent.faces.aws_lambda_tags import TagOperations
+from lambent.faces.aws_lambda_urls import UrlOperations
 from lambent.invoke.provisioned import Supply
 from lambent.model.errors import (
     Conflict,
@@ -25,6 +26,7 @@ from lambent.model.errors import (
     Unavailable,
 )
 from lambent.model.function import Code
+from lambent.model.function_url import FunctionUrl
 from lambent.model.names import Target
 from lambent.store.aliases import Aliases
 from lambent.store.event_invoke_configs import EventInvokeConfigs
@@ -33,6 +35,7 @@ from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
+from lambent.store.urls import Urls
 
 UNCHECKED = frozenset({"runtime"})  # members whose violations the service tells in words of its own
 
@@ -47,6 +50,7 @@ class LambdaFace(
     PermissionOperations,
     TagOperations,
     EventInvokeOperations,
+    UrlOperations,
     DetailOperations,
 ):
     """What is not a method here is answered 501. `code_url` gives the address of a package's zip."""
@@ -86,6 +90,7 @@ class LambdaFace(
         packages: Packages,
         layers: Layers,
         settings: FunctionSettings,
+        urls: Urls,
         *,
         runtimes: Runtimes,
         architecture: str,
@@ -94,6 +99,7 @@ class LambdaFace(
         event_invoke_configs: EventInvokeConfigs,
         accept: Accept,
         supply: Callable[[Target], Supply],
+        url_address: Callable[[FunctionUrl], str],
     ) -> None:
         self.functions = functions
         self.aliases = Aliases(functions)
@@ -107,3 +113,5 @@ class LambdaFace(
         self.code_url = code_url
         self.event_invoke_configs = event_invoke_configs
         self.accept = accept
+        self.urls = urls
+        self.url_address = url_address

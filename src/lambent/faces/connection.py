@@ -22,7 +22,16 @@ from lambent.faces.exchange import (
     lower_name,
     split_target,
 )
-from lambent.faces.http import BodyTooLarge, Disconnected, Handler, Request, Response, WholeBody, new_id
+from lambent.faces.http import (
+    BodyTooLarge,
+    Disconnected,
+    Handler,
+    Request,
+    Response,
+    Truncated,
+    WholeBody,
+    new_id,
+)
 from lambent.faces.outlet import Outlet
 
 log = logging.getLogger(__name__)
@@ -288,6 +297,8 @@ class Connection(asyncio.Protocol):
                 close = await self._outlet.stream(
                     response, exchange.request, chunks=exchange.chunks, close=close
                 )
+        except Truncated:
+            self.abort()
         except Exception:
             log.exception("%s: could not send the answer", exchange.request.id)
             self.abort()

@@ -10,7 +10,7 @@ from lambent.model.errors import Forbidden
 from lambent.model.identity import PrincipalKind
 from lambent.model.names import Target, parse_target
 from lambent.model.patterns import Values
-from lambent.model.policy import NOTHING, Policy
+from lambent.model.policy import NOTHING, Effect, Policy
 from lambent.model.queue import MessageQueue, QueueKey, parse_queue_arn
 from lambent.store.authority import Authority
 from lambent.store.directory import Directory
@@ -20,6 +20,8 @@ from lambent.store.policies import DIRECTLY, Policies, resource_of
 Members = dict[str, Any]
 
 INVOKE = "lambda:InvokeFunction"
+INVOKE_URL = "lambda:InvokeFunctionUrl"
+VIA_URL = {"lambda:invokedviafunctionurl": ("true",)}
 
 
 class Need(NamedTuple):
@@ -92,6 +94,16 @@ class Guard:
     def allow_invoke(self, call: Call, target: Target, action: str = INVOKE) -> None:
         """Raises `Forbidden` for who may not call the function."""
         self._ask(call, Need(action, resource_of(target)))
+
+    def allow_url(self, call: Call, target: Target, auth_type: str) -> None:
+        """Raises `Forbidden` for who may not use a function URL, which since 2025 takes two permissions."""
+        resource, policy = resource_of(target), self._policies.policy(target)
+        context = {**VIA_URL, "lambda:functionurlauthtype": (auth_type,)}
+        for action in (INVOKE_URL, INVOKE):
+            if call.principal.kind is not PrincipalKind.ANONYMOUS:
+                self._ask(call, Need(action, resource, context))
+            elif self._authority.says(policy, call.principal, action, resource, context) is not Effect.ALLOW:
+                raise Forbidden(f"The policy of {resource} does not allow {action} to everybody.")
 
     def _ask(self, call: Call, need: Need) -> None:
         principal = call.principal

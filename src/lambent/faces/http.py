@@ -25,6 +25,10 @@ class Disconnected(Exception):
     """The client went away, or stopped sending, before its body was complete."""
 
 
+class Truncated(Exception):
+    """A streamed answer that ends before its end, which only a closed connection can say."""
+
+
 class WholeBody:
     """A body that is all there."""
 

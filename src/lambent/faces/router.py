@@ -47,6 +47,7 @@ class Router:
         self._unsigned: dict[str, Handler] = {}
         self._index: Handler | None = None
         self._public: dict[str, Handler] = {}
+        self._hosts: dict[str, Handler] = {}
 
     def add_service(self, codec: Codec, face: object) -> None:
         """A face that botocore's model of its service describes."""
@@ -82,15 +83,24 @@ class Router:
         self._unsigned[prefix] = handler
 
     def add_public(self, prefix: str, handler: Handler) -> None:
-        """Paths that need no signature; the handler knows why not."""
+        """Paths under /_lambent/ that need no signature; the handler knows why not."""
         self._public[prefix] = handler
 
+    def add_host(self, part: str, handler: Handler) -> None:
+        """Hosts with this in their names, whatever is asked of them."""
+        self._hosts[part] = handler
+
     async def __call__(self, request: Request) -> Response:
-        if request.path == HEALTH:
-            return await self._answer_reserved(request, ANONYMOUS)
-        for prefix, handler in self._public.items():
-            if request.path.startswith(prefix):
+        host = request.headers.get("host", "")
+        for part, handler in self._hosts.items():
+            if part in host:
                 return await handler(request)
+        if request.path.startswith(RESERVED):
+            if request.path == HEALTH:
+                return await self._answer_reserved(request, ANONYMOUS)
+            for prefix, handler in self._public.items():
+                if request.path.startswith(prefix):
+                    return await handler(request)
         try:
             verified = await self._verifier.verify(request)
         except ServiceError as error:

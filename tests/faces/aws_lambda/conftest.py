@@ -19,6 +19,7 @@ from tests.faces.aws_lambda.bench import (
     codec,
 )
 
+from lambent.faces import function_url
 from lambent.faces.aws_invoke import InvokeFace
 from lambent.faces.aws_invoke_stream import InvokeStreamFace
 from lambent.faces.aws_lambda import LambdaFace
@@ -38,6 +39,7 @@ from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
 from lambent.store.sqlite import Sqlite
+from lambent.store.urls import Urls
 
 
 @pytest.fixture
@@ -49,6 +51,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     policies = Policies(store, functions)
     layers = Layers(store)
     settings = FunctionSettings(store, functions)
+    urls = Urls(store, functions)
     downloads = PackageDownloads(packages, SECRET, "")
     echo = Echo(functions)
     keys = [
@@ -61,6 +64,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         packages,
         layers,
         settings,
+        urls,
         runtimes=catalog(),
         architecture="x86_64",
         read_object=lambda *given: whole.read_object(*given),
@@ -68,15 +72,20 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         event_invoke_configs=EventInvokeConfigs(store, functions),
         accept=echo.accept,
         supply=lambda target: whole.supply,
+        url_address=lambda url: function_url.address(url, whole.url),
     )
     directory = Directory(store)
     guard = Guard(Authority(directory), policies, directory)
     invoke = InvokeFace(echo, echo.accept, guard.allow_invoke)
     whole = Bench(functions, policies, packages, downloads, echo, face, invoke)
-    router = Router(Verifier(Credentials(keys, SECRET)), guard.check)
+    verifier = Verifier(Credentials(keys, SECRET))
+    router = Router(verifier, guard.check)
     router.add_service(codec(), face)
     router.add_invoke(invoke.invoke, InvokeStreamFace(echo, invoke).invoke)
     router.add_public(PREFIX, downloads)
+    served = function_url.FunctionUrls(urls, guard.allow_url, verifier, echo)
+    router.add_public(function_url.PATHS, served.by_path)
+    router.add_host(function_url.DOMAIN, served.by_host)
     server = Server(router)
     address, port = await server.listen(("127.0.0.1", 0))
     whole.url = f"http://{address}:{port}"
