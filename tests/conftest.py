@@ -52,14 +52,13 @@ class RunningNode:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> "RunningNode":
-        command = [sys.executable, "-m", "lambent.cli.main", "up", "--data", str(self.data)]
-        command += ["--port", str(self.port), *self.flags]
         # Without an uplink, so that no test can send anything beyond this machine.
         environment = {
             "LAMBENT_NETWORK": "none",
             **os.environ,
             "LAMBENT_WAREHOUSE_PORT": str(self.warehouse_port),
         }
+        command = self.command()
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data.parent / f"{self.data.name}.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -71,6 +70,10 @@ class RunningNode:
                 raise AssertionError(f"the node did not start:\n{self.log()}")
             time.sleep(0.05)
         return self
+
+    def command(self) -> list[str]:
+        command = [sys.executable, "-m", "lambent.cli.main", "up", "--data", str(self.data)]
+        return [*command, "--port", str(self.port), *self.flags]
 
     def answers(self) -> bool:
         """Whether this process of ours serves: its run file names it and its port accepts."""

@@ -22,7 +22,8 @@ from lambent.sandbox.client import LauncherHost
 from lambent.sandbox.launcher import NODE_CONTROL, NODE_INPUT, LauncherConfig
 from lambent.sandbox.network import PLATFORM
 from lambent.sandbox.process import ProcessHost
-from lambent.sandbox.reach import Reach
+from lambent.sandbox.reach import PLATFORM_ONLY, Reach
+from lambent.sandbox.rootless import RootlessHost
 from lambent.sandbox.users import users
 from lambent.settings import Settings
 from lambent.store import credentials
@@ -31,6 +32,10 @@ from lambent.warehouse import cluster, tls
 
 Tell = Callable[[str], None]
 
+ROOTLESS = (
+    "WARNING: no root: functions have walls but no user id and no network of their own beyond this node, and "
+    "their memory is bound only where control groups are delegated. See docs/isolation.md; or use sudo."
+)
 CHILD = "from lambent.up import child; raise SystemExit(child())"
 
 
@@ -49,10 +54,21 @@ def up(settings: Settings, tell: Tell) -> int:
 
 
 def child() -> int:
-    """The node as the launcher starts it: under a user of its own, with its settings on a descriptor."""
+    """The node as the launcher starts it: under a user of its own, with its settings on a descriptor.
+
+    Where the launcher is no root that is the same user, and the platform's programs are the node's to start.
+    """
     with os.fdopen(NODE_INPUT, "rb") as given:
-        launch = pickle.load(given)  # written by the launcher, who started us
-    return serving.run(launch, lambda: LauncherHost.connect(NODE_CONTROL), _say)
+        launch, programs = pickle.load(given)  # written by the launcher, who started us
+
+    async def connect() -> LauncherHost:
+        if programs is None:
+            return await LauncherHost.connect(NODE_CONTROL)
+        host = await RootlessHost.connect(NODE_CONTROL)
+        host.programs = ProcessHost(launch.settings.data / "programs", programs)
+        return host
+
+    return serving.run(launch, connect, _say)
 
 
 def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
@@ -62,17 +78,21 @@ def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
         libraries.ensure(catalog.interpreters[own], tell)
     bundle = _certificates(settings)
     isolation = "process" if settings.isolation == "process" else capabilities.best_isolation()
-    if settings.isolation == "strict" and isolation != "namespaces":
+    if settings.isolation == "strict" and isolation == "process":
         raise SandboxError("--isolation strict needs what this machine does not give: see `lambent doctor`")
     launch = Launch(
         settings=settings,
         credentials=tuple(credentials.load_or_create(folder.credentials, settings.credentials)),
-        certificates=root.CERTIFICATES if isolation == "namespaces" else str(bundle),
+        certificates=str(bundle) if isolation == "process" else root.CERTIFICATES,
         catalog=catalog,
     )
     tell(f"data in {settings.data}, keys in {folder.credentials}")
     programs = _programs(settings, tell)
-    if isolation == "namespaces":
+    if isolation == "userns":
+        if settings.network in ("nat", "host"):
+            raise SandboxError(f"--network {settings.network} needs root; without it there is only `none`")
+        tell(ROOTLESS)
+    if isolation != "process":
         _launch(launch, folder, programs, bundle)
     tell("WARNING: no isolation. Functions can read and do whatever this user can. See `lambent doctor`.")
     folder.give_to(os.geteuid())
@@ -87,6 +107,7 @@ def _launch(launch: Launch, folder: DataFolder, programs: tuple[Program, ...], b
     """This process becomes the launcher, the node its child."""
     settings = launch.settings
     package = Path(lambent.__file__).parent
+    rootless = os.geteuid() != 0
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
@@ -95,18 +116,19 @@ def _launch(launch: Launch, folder: DataFolder, programs: tuple[Program, ...], b
     config = LauncherConfig(
         data=settings.data,
         argv=(sys.executable, "-c", CHILD),
-        input=_passed(pickle.dumps(launch)),
+        input=_passed(pickle.dumps((launch, programs if rootless else None))),
         environment={**environment, "HOME": str(folder.state)},
         paths=(Path(sys.prefix), Path(sys.base_prefix), package.parent, shelf.cache_folder()),
         interpreters=tuple(map(launch.catalog.get, launch.catalog.runtimes)),
-        programs=programs,
+        programs=() if rootless else programs,
         ports=(ENDPOINT_DOOR, WAREHOUSE_DOOR),
         certificates=bundle,
         max_sandboxes=settings.max_instances,
         cpu=settings.cpu,
-        reach=Reach(settings.network, settings.allowed_networks),
+        reach=PLATFORM_ONLY if rootless else Reach(settings.network, settings.allowed_networks),
+        rootless=rootless,
     )
-    folder.give_to(users(settings.data).node)
+    folder.give_to(os.geteuid() if rootless else users(settings.data).node)
     os.set_inheritable(folder.lock, True)  # it is held as long as the launcher lives
     given = _passed(pickle.dumps(config))
     sys.stdout.flush()

@@ -14,6 +14,8 @@ from lambent.runtimes import executables
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import Host, Program, Sandbox, SandboxSpec
 from lambent.sandbox.process import ProcessHost
+from lambent.sandbox.rootless import RootlessHost
+from lambent.sandbox.users import users
 
 EXECUTABLES = executables.find()
 # What the suite's programs do: one serves until it is told to stop, one runs to its end.
@@ -38,9 +40,18 @@ async def namespaces_host(data: Path) -> Host:
     return await whole_host(data, Config(programs=programs(data), interpreters=interpreters))
 
 
+async def userns_host(data: Path) -> Host:
+    interpreters = (this_interpreter(), *EXECUTABLES.values())
+    host = await whole_host(data, Config(uid=users(data).node, interpreters=interpreters))
+    assert isinstance(host, RootlessHost)
+    host.programs = ProcessHost(data / "programs", programs(data))
+    return host
+
+
 HOSTS: dict[str, Callable[[Path], Awaitable[Host]]] = {
     "process": process_host,
     "namespaces": namespaces_host,
+    "userns": userns_host,
 }
 Deploy = Callable[..., Awaitable[Sandbox]]
 Start = Callable[..., Awaitable[Caller]]

@@ -7,6 +7,7 @@ import secrets
 import socket
 import struct
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.base import Program
 from lambent.sandbox.client import LauncherHost
 from lambent.sandbox.launcher import LauncherConfig
+from lambent.sandbox.programs import chown_tree
 from lambent.sandbox.reach import PLATFORM_ONLY, Reach
+from lambent.sandbox.rootless import RootlessHost
 
 ROOT = Path(__file__).parent.parent.parent
 LAUNCH = """
@@ -79,6 +82,8 @@ class Config:
     cpu: str = "weight"
     reach: Reach = PLATFORM_ONLY
     node: str = NODE
+    uid: int = 0  # who starts the launcher
+    groups: tuple[Path, ...] = ()  # control groups that it is started in
 
 
 async def launch(
@@ -117,15 +122,38 @@ async def spawn(data: Path, config: Config, meeting: str = "") -> asyncio.subpro
         max_sandboxes=config.max_sandboxes,
         cpu=config.cpu,
         reach=config.reach,
+        rootless=bool(config.uid),
     )
+    command = [sys.executable, "-c", LAUNCH]
+    if config.uid:
+        data.mkdir(parents=True, exist_ok=True)
+        chown_tree(data, config.uid, config.uid)
+        command = staged(config.uid, [data, *_seen(given)], command)
+    if config.groups:
+        join = "".join(f"echo $$ > {group}/cgroup.procs; " for group in config.groups)
+        command = ["sh", "-c", join + 'exec "$@"', "sh", *command]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", LAUNCH, stdin=asyncio.subprocess.PIPE, pass_fds=(source,)
+        *command,
+        stdin=asyncio.subprocess.PIPE,
+        pass_fds=(source,),
     )
     os.close(source)
     assert process.stdin is not None
     process.stdin.write(pickle.dumps(given))
     process.stdin.close()
     return process
+
+
+def staged(uid: int, paths: Iterable[Path], command: list[str]) -> list[str]:
+    """A command as an ordinary user runs it, who can reach these paths."""
+    stage = [sys.executable, "-m", "lambent.sandbox.stage", str(uid)]
+    return [*stage, *(str(path) for path in paths if path.exists()), "--", *command]
+
+
+def _seen(config: LauncherConfig) -> list[Path]:
+    """What a user needs of the one who runs the tests."""
+    interpreters = [(each.prefix, each.libraries) for each in config.interpreters]
+    return [*config.paths, *(path for pair in interpreters for path in pair if path)]
 
 
 class WholeHost(LauncherHost):
@@ -139,8 +167,12 @@ class WholeHost(LauncherHost):
             assert await self.launched.end() == 0
 
 
+class WholeRootlessHost(WholeHost, RootlessHost):
+    """The same of a launcher that is no root."""
+
+
 async def whole_host(data: Path, config: Config | None = None) -> WholeHost:
-    launched = await launch(data, config, WholeHost)
+    launched = await launch(data, config, WholeRootlessHost if config and config.uid else WholeHost)
     assert isinstance(launched.host, WholeHost)
     launched.host.launched = launched
     return launched.host

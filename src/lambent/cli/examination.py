@@ -65,6 +65,8 @@ def _reach(settings: Settings) -> Finding:
         return Finding("reach", State.LESS, "all that this machine does", SHARED, "choose --network nat")
     if settings.network == "none":
         return Finding("reach", State.OK, "this node only (network = none)")
+    if os.geteuid():
+        return Finding("reach", State.LESS, "this node only", "what is public", "run `sudo lambent up`")
     ipv6 = forwarding.ipv6()
     found = " and ".join(("what is public", *settings.allowed_networks))
     found += f", over IPv4 only: {ipv6}" if ipv6 else ", over IPv4 and IPv6"
@@ -81,7 +83,7 @@ def _reach(settings: Settings) -> Finding:
 def _walls() -> Finding:
     """What a hostile function tries first, in a sandbox of this machine's."""
     own = Catalog.find().interpreters.get(f"python3.{sys.version_info.minor}")
-    if own is None or capabilities.best_isolation() != "namespaces":
+    if own is None or capabilities.best_isolation() == "process":
         return Finding("walls", State.LESS, "not tried", capabilities.NO_WALLS, "see what is missing above")
     try:
         failed = trial.failures(own)

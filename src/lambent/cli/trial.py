@@ -34,6 +34,7 @@ def failures(interpreter: Interpreter) -> list[str]:
             paths=(Path(sys.prefix), Path(sys.base_prefix), Path(lambent.__file__).parent.parent),
             interpreters=(interpreter,),
             max_sandboxes=1,
+            rootless=os.geteuid() != 0,
         )
         given = _passed(pickle.dumps(config))
         command = [sys.executable, "-m", "lambent.sandbox", str(given)]

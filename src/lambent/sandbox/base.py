@@ -113,7 +113,7 @@ class Door:
 class Host(Protocol):
     """Makes sandboxes and runs the platform's own child programs."""
 
-    isolation: str  # namespaces | process
+    isolation: str  # namespaces | userns | process
 
     async def create(self, spec: SandboxSpec) -> Sandbox: ...
 

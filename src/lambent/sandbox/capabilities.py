@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from lambent.sandbox import cgroup, landlock, scratch, seccomp, spawn, syscalls
+from lambent.sandbox import cgroup, landlock, scratch, seccomp, spawn, syscalls, userns
 from lambent.sandbox.base import SandboxError
 from lambent.sandbox.links import End, pair
 from lambent.sandbox.netlink import Netlink
@@ -49,9 +49,11 @@ def probe() -> list[Capability]:
 
 
 def best_isolation() -> str:
-    """`namespaces` where all that sandboxes need is there, else `process`."""
+    """`namespaces` where all that sandboxes need is there, `userns` where root is not, else `process`."""
     needed = {trial.name for trial in TRIALS if trial.needed}
-    return "namespaces" if all(c.ok for c in probe() if c.name in needed) else "process"
+    if not all(c.ok for c in probe() if c.name in needed):
+        return "process"
+    return "userns" if _root() else "namespaces"
 
 
 def _tried() -> Iterator[Capability]:
@@ -71,8 +73,13 @@ def _problem(attempt: Callable[[], str]) -> str:
 
 
 def _in_child(work: Callable[[], None], namespaces: int = 0) -> str:
-    """Run it in a child; the text of what it raised, or nothing."""
-    child = spawn.start(work, namespaces)
+    """Run it in a child, as root of a user namespace without root; the text of what it raised, or nothing."""
+
+    def rootless() -> None:
+        userns.enter()
+        spawn.start(work, namespaces).wait()
+
+    child = spawn.start(rootless) if os.geteuid() else spawn.start(work, namespaces)
     try:
         child.wait()
         return ""
@@ -118,6 +125,8 @@ def _landlock() -> str:
 
 
 def _freezer() -> str:
+    if os.geteuid() and (missing := _groups()):
+        return missing
     tree = cgroup.find("lambent-probe")
     if cgroup.FREEZER not in tree.roots:
         return "no control groups that can be frozen"
@@ -134,7 +143,21 @@ def _network() -> str:
     return _in_child(work)
 
 
+def _proc() -> str:
+    """In a user namespace it is refused where the machine's own is covered in part, as in containers."""
+
+    def work() -> None:
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
+        syscalls.mount("proc", "/proc", "proc", syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC)
+
+    return _in_child(work, syscalls.CLONE_NEWPID)
+
+
 def _uplink() -> str:
+    if missing := _root():
+        return missing
+
     def work() -> None:
         syscalls.unshare(syscalls.CLONE_NEWNET)
         Hub((), Uplink("00000000")).close()
@@ -162,9 +185,27 @@ def _groups() -> str:
     return ""
 
 
+def _images() -> str:
+    return _root() or scratch.missing()
+
+
 TRIALS = (
-    Trial("root", True, _root, NO_WALLS, "run `sudo lambent up`; only a small launcher keeps root"),
-    Trial("namespaces", True, _namespaces, NO_WALLS, "in a container, give it CAP_SYS_ADMIN"),
+    Trial(
+        "root",
+        False,
+        _root,
+        "a user id for each function, what control groups bind, what the network reaches beyond this node",
+        "run `sudo lambent up`; only a small launcher keeps root",
+    ),
+    Trial(
+        "namespaces",
+        True,
+        _namespaces,
+        NO_WALLS,
+        "run `sudo lambent up`, or allow users namespaces of their own (kernel.unprivileged_userns_clone, "
+        "kernel.apparmor_restrict_unprivileged_userns); in a container, give it CAP_SYS_ADMIN",
+    ),
+    Trial("proc", True, _proc, NO_WALLS, "in a container, leave its /proc uncovered"),
     Trial("mounts", True, _mounts, NO_WALLS, "use Linux 5.12 or newer"),
     Trial("seccomp", True, _seccomp, NO_WALLS, "use a kernel with CONFIG_SECCOMP_FILTER"),
     Trial("network", True, _network, NO_WALLS, "load the kernel module veth"),
@@ -199,9 +240,9 @@ TRIALS = (
     Trial(
         "scratch images",
         False,
-        scratch.missing,
-        "what a function writes to /tmp counts against its memory",
-        "install e2fsprogs and load the kernel module loop",
+        _images,
+        "what a function writes to /tmp takes memory of the machine",
+        "as root, install e2fsprogs and load the kernel module loop",
     ),
     Trial(
         "overlay",

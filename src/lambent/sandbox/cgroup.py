@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from lambent.model.limits import MIB, ONE_CORE_MB
 from lambent.sandbox import freezer, quota
@@ -110,8 +111,8 @@ class Tree:
     def controllers(self) -> frozenset[str]:
         return frozenset(self.roots)
 
-    def prepare(self) -> None:
-        """Remove what a dead node left, wherever it was started, and make the own group."""
+    def prepare(self) -> Self:
+        """Remove what a dead node left, wherever it was started, and make the own group; returns itself."""
         for mount in self.mounts:
             for folder, children, _ in os.walk(mount):
                 if self.name in children:
@@ -126,6 +127,7 @@ class Tree:
         if cpu := self.roots.get("cpu"):
             name, value = ("cpu.weight", ALL_WEIGHT) if self.unified else ("cpu.shares", ALL_SHARES)
             _write(cpu / name, value)
+        return self
 
     def make(self, name: str) -> Group:
         folders = {controller: root / name for controller, root in self.roots.items()}

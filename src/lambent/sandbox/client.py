@@ -281,7 +281,9 @@ class LauncherSandbox:
         wanted, self.wanted = self.wanted, {}
         try:
             answer = await host._ask({**message, "environment": dict(environment)}, [theirs.detach(), write])
-            process.peak = Peak(answer["peak_file"], answer["inherited_bytes"], answer["limit_mb"])
+            process.peak = Peak(
+                answer["peak_file"], answer["inherited_bytes"], answer["limit_mb"], answer["init"]
+            )
             self.freezer = Freezer(answer["freezer_file"])
             self.quota = Quota(answer["quota_file"], answer["limit_mb"])
         except BaseException as error:

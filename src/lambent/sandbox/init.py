@@ -31,6 +31,8 @@ MASKED = (
 )
 MASKED_FOLDERS = ("acpi", "asound", "bus", "driver", "fs", "irq", "pressure", "scsi")
 EMPTY = "/.lambent/empty"  # a folder in every root
+MACHINE_PROC = b"/.lambent/proc"  # of the machine: in a user namespace it must be seen to mount another
+UNSEEN = b"hidepid=4"  # of a /proc: who cannot be traced, as the init that has no user of its own
 HARMLESS = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
 
 Call = tuple[str, *tuple[int | bytes, ...]]  # texts are given by their place
@@ -48,11 +50,12 @@ class Machine:
 
 
 def program(uid: int, machine: str = "", empty: str = EMPTY) -> bytes:
-    """The executable for a sandbox's init under a user of its own."""
+    """The executable for a sandbox's init under a user of its own, or in a user namespace's root, as 0."""
     target = MACHINES[machine or platform.machine()]
     data, places = b"", {}
     code = b""
-    calls = [*_mounts(empty), *_privileges(uid), ("close", 0)]
+    own = _privileges(uid) if uid else _no_sight()
+    calls = [*_mounts(empty, 0 if uid else UNSEEN), *own, *_promises(), ("close", 0)]
     for text in dict.fromkeys(value for call in calls for value in call[1:] if isinstance(value, bytes)):
         places[text] = DATA_AT + len(data)
         data += text + bytes(8 - len(text) % 8)
@@ -63,11 +66,11 @@ def program(uid: int, machine: str = "", empty: str = EMPTY) -> bytes:
     return _executable(target.elf, data, code + wait + target.back(len(wait)))
 
 
-def _mounts(empty: str) -> list[Call]:
+def _mounts(empty: str, options: int | bytes) -> list[Call]:
     """/proc of the pid namespace, without what it tells of the machine; /dev/shm; the name of the host."""
     masks = [(name, b"/dev/null") for name in MASKED] + [(name, empty.encode()) for name in MASKED_FOLDERS]
     return [
-        ("mount", b"proc", b"/proc", b"proc", HARMLESS, 0),
+        ("mount", b"proc", b"/proc", b"proc", HARMLESS, options),
         *(
             ("mount", cover, f"/proc/{name}".encode(), 0, syscalls.MS_BIND, 0)
             for name, cover in masks
@@ -83,6 +86,15 @@ def _privileges(uid: int) -> list[Call]:
         ("setgroups", 0, 0),
         ("setresgid", uid, uid, uid),
         ("setresuid", uid, uid, uid),
+    ]
+
+
+def _no_sight() -> list[Call]:
+    return [("umount2", MACHINE_PROC, syscalls.MNT_DETACH)]
+
+
+def _promises() -> list[Call]:
+    return [
         ("prctl", syscalls.PR_SET_PDEATHSIG, 9, 0, 0, 0),  # a change of uid clears it
         ("prctl", syscalls.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
         ("rt_sigaction", syscalls.SIGCHLD, IGNORED, 0, 8),
@@ -125,6 +137,7 @@ MACHINES = {
             "setresgid": 119,
             "prctl": 157,
             "mount": 165,
+            "umount2": 166,
             "sethostname": 170,
             "ppoll": 271,
         },
@@ -135,6 +148,7 @@ MACHINES = {
     "aarch64": Machine(
         183,
         {
+            "umount2": 39,
             "mount": 40,
             "close": 57,
             "ppoll": 73,

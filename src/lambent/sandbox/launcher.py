@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lambent.model.interpreter import Interpreter
-from lambent.sandbox import cgroup, programs, root, spawn, syscalls, wire
+from lambent.sandbox import cgroup, init, programs, root, spawn, syscalls, userns, wire
 from lambent.sandbox.base import Program, SandboxError
 from lambent.sandbox.cells import Cells
-from lambent.sandbox.namespaces import Home, private_mounts
+from lambent.sandbox.namespaces import Cradle, Home, private_mounts
 from lambent.sandbox.places import Places
 from lambent.sandbox.programs import Programs
 from lambent.sandbox.reach import PLATFORM_ONLY, Reach
@@ -52,6 +52,7 @@ class LauncherConfig:
     max_sandboxes: int = 1000
     cpu: str = "weight"  # weight | cap
     reach: Reach = PLATFORM_ONLY  # what functions reach besides the platform
+    rootless: bool = False  # run by an ordinary user, in a user namespace; the node starts the programs then
 
 
 def supervise(config: LauncherConfig) -> int:
@@ -74,20 +75,29 @@ class Launcher:
 
     def __init__(self, config: LauncherConfig) -> None:
         self.config = config
-        self.users = users(config.data)
+        self._socket, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.settimeout(SEND_TIMEOUT_S)
+        self._node = 0
+        if config.rootless:
+            self._node = self._start_node().wait()  # before: it stays in the machine's own namespaces
+            userns.enter()
+        else:
+            os.setgroups([])
+        self.users = userns.Alone(0) if config.rootless else users(config.data)
         self.own = config.data / "sandbox"
         self._prepare_folders()
         self._view = private_mounts()
         self.tree = cgroup.find(f"lambent-{tag(config.data)}", lent_to=self.users.node)
         self.tree = dataclasses.replace(self.tree, capped=config.cpu == "cap")
-        self.tree.prepare()
+        self.tree = userns.prepared(self.tree) if config.rootless else self.tree.prepare()
         self.network = config.reach.network(config.ports, tag(config.data), complain)
-        self.scratch = Scratch(self.own / "tmp")
-        self.home = Home()
+        self.scratch = userns.Memory(self.own / "tmp") if config.rootless else Scratch(self.own / "tmp")
+        self.home = Cradle() if config.rootless else Home()
         self.places = Places(self.users, self.network, self.tree, config.max_sandboxes)
         self.shells = Shells(self.places, self.home)
         self.cells = Cells(self.shells)
-        self.zygotes = Zygotes(self.own, self._files)
+        shown = [(userns.MACHINE_PROC, init.MACHINE_PROC.decode())] if config.rootless else []
+        self.zygotes = Zygotes(self.own, self._files, shown)
         self.zygotes.on_start = lambda zygote: self._watch(zygote.socket, lambda: self._on_zygote(zygote))
         paths = (*config.paths, *(interpreter.prefix for interpreter in config.interpreters))
         self.programs = Programs(config.programs, self.users, self._view, paths, config.data / "logs")
@@ -102,9 +112,6 @@ class Launcher:
             tell=self.tell,
         )
         self._selector = selectors.DefaultSelector()
-        self._socket, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.settimeout(SEND_TIMEOUT_S)
-        self._node = 0
         self._status: int | None = None
 
     def run(self) -> int:
@@ -112,8 +119,9 @@ class Launcher:
         with Signals() as signals:
             self._watch(signals.pipe, lambda: self._on_signals(signals.take()))
             self._watch(self._socket, self._on_node)
-            self._watch(self.scratch.socket, self.scratch.hear)
-            self._node = self._start_node().wait()
+            if isinstance(self.scratch, Scratch):
+                self._watch(self.scratch.socket, self.scratch.hear)
+            self._node = self._node or self._start_node().wait()
             self._theirs.close()
             self._greet()
             gc.freeze()  # all this stays: collections need not look at it
@@ -177,10 +185,13 @@ class Launcher:
 
         def child() -> None:
             syscalls.die_with_parent()
-            programs.see(self._view, [*self.config.paths, self.config.data])
+            if not self.config.rootless:
+                programs.see(self._view, [*self.config.paths, self.config.data])
             descriptors = {0: os.open("/dev/null", os.O_RDWR), NODE_CONTROL: self._theirs.fileno()}
             spawn.lay({**descriptors, NODE_INPUT: source})
-            spawn.become(self.users.node)
+            if not self.config.rootless:
+                spawn.become(self.users.node)
+            syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
             os.chdir("/")
             os.execve(argv[0], argv, environment)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from lambent.sandbox import init, spawn, syscalls
+from lambent.sandbox.base import SandboxError
 
 NEW = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 OWN = {
@@ -62,6 +63,32 @@ class Home:
             os.chroot(".")
         except OSError as error:  # a launcher that is lost must do nothing more
             raise SystemExit(f"lambent: the launcher cannot come back from a sandbox: {error}") from error
+
+
+class Cradle:
+    """What `Home` is in a user namespace, from which there is no way back to the machine's namespaces."""
+
+    def start_init(self, root: int, network: int) -> spawn.Starting:
+        read, write = os.pipe()
+
+        def child() -> NoReturn:
+            os.dup2(write, 0)
+            syscalls.setns(root, syscalls.CLONE_NEWNS)
+            syscalls.unshare(NEW & ~syscalls.CLONE_NEWPID)
+            syscalls.setns(network, syscalls.CLONE_NEWNET)
+            os.execve(init.PLACE, ["init"], {})
+
+        try:
+            pid = spawn.start(child, syscalls.CLONE_NEWPID).wait()
+        except SandboxError:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+        return spawn.Starting(pid, read)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def private_mounts() -> int:

@@ -3,6 +3,8 @@
 import os
 import time
 
+from lambent.sandbox import members
+
 MIB = 1024 * 1024
 DIGITS = 24
 FRESH_S = 0.01  # calls that follow each other at once need not ask each time
@@ -11,7 +13,10 @@ FRESH_S = 0.01  # calls that follow each other at once need not ask each time
 class Peak:
     """The peak charge with what was inherited, which is charged to nobody; at most the limit."""
 
-    def __init__(self, file: str, inherited_bytes: int, limit_mb: int) -> None:
+    def __init__(self, file: str, inherited_bytes: int, limit_mb: int, init: int = 0) -> None:
+        """Without a file that counts all it is the first process's, of those that `init` is with."""
+        self._init = init
+        self._pid = 0
         self._inherited_bytes = inherited_bytes
         self._limit_mb = limit_mb
         self._read_at = 0.0
@@ -29,6 +34,8 @@ class Peak:
         return self._last_mb
 
     def _read_mb(self) -> int:
+        if self._file < 0:
+            return min(-(-self._of_process() // MIB), self._limit_mb)
         used = self._inherited_bytes
         if self._file >= 0:
             try:
@@ -36,6 +43,11 @@ class Peak:
             except OSError:  # the sandbox has gone
                 self.close()
         return min(-(-used // MIB), self._limit_mb)
+
+    def _of_process(self) -> int:
+        if not self._pid and self._init:
+            self._pid = min(members.of(self._init), default=0)
+        return members.peak_bytes(self._pid) or self._inherited_bytes
 
     def close(self) -> None:
         if self._file >= 0:

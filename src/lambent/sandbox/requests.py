@@ -17,6 +17,7 @@ from lambent.sandbox.checks import BadRequest
 from lambent.sandbox.programs import Programs
 from lambent.sandbox.scratch import Image, Scratch
 from lambent.sandbox.unpacking import Unpacking, Verdict
+from lambent.sandbox.userns import Memory
 from lambent.sandbox.users import Users
 
 UNPACKED_BYTES = (0, 16 * 1024**3)
@@ -39,7 +40,7 @@ class Requests:
     interpreters: Mapping[str, Interpreter]
     cells: Cells
     zygotes: zygotes.Zygotes
-    scratch: Scratch
+    scratch: Scratch | Memory
     programs: Programs
     tell: Tell
     code: int = -1
@@ -128,6 +129,7 @@ class Requests:
         shell = cell.shell
         return {
             "peak_file": str(shell.group.peak_file or ""),
+            "init": shell.init.pid,
             "freezer_file": str(shell.group.freezer_file or ""),
             "quota_file": str(shell.group.quota_file or ""),
             "inherited_bytes": shell.zygote.resident_bytes(),
@@ -137,7 +139,7 @@ class Requests:
     def terminate(self, message: Message, descriptors: list[int]) -> None:
         checks.descriptors(descriptors)
         if cell := self.cells.cells.get(checks.number(message, "sandbox")):
-            cell.shell.group.signal(signal.SIGTERM)
+            cell.shell.signal(signal.SIGTERM)
 
     def kill(self, message: Message, descriptors: list[int]) -> None:
         checks.descriptors(descriptors)

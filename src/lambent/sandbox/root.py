@@ -1,5 +1,6 @@
 """The minimal root of zygotes and sandboxes: the system's libraries, an interpreter, nothing private."""
 
+import errno
 import os
 import shutil
 import stat
@@ -59,8 +60,8 @@ ARCHIVES = (*ZYGOTE, "sandbox/archive", "sandbox/base", "model/__init__", "model
 
 
 def system_files(users: Users, sandboxes: int) -> dict[str, bytes]:
-    """The init and what lies in /etc, by place. Every sandbox's user has a name, for those who ask."""
-    people = [("root", 0), *((f"sbx_user{index}", users.sandbox(index)) for index in range(1, sandboxes + 1))]
+    """The init and what lies in /etc, by place."""
+    people = users.names(sandboxes)
     passwd = "".join(f"{name}:x:{uid}:{uid}::/tmp:/bin/sh\n" for name, uid in people)
     group = "".join(f"{name}:x:{uid}:\n" for name, uid in people)
     return {
@@ -92,8 +93,7 @@ def grow(root: Path, binds: Sequence[tuple[Path, str]], files: dict[str, bytes])
     for place in EMPTY:
         (root / place).mkdir(parents=True)
     for name, (major, minor) in DEVICES.items():
-        os.mknod(root / "dev" / name, 0o020666, os.makedev(major, minor))
-        os.chmod(root / "dev" / name, 0o666)
+        _device(root, f"/dev/{name}", os.makedev(major, minor))
     for name, target in DEVICE_LINKS.items():
         (root / "dev" / name).symlink_to(f"/proc/self/fd{target}")
     for path in map(Path, SYSTEM):
@@ -112,7 +112,16 @@ def grow(root: Path, binds: Sequence[tuple[Path, str]], files: dict[str, bytes])
     syscalls.mount("", str(root), "", syscalls.MS_REMOUNT | syscalls.MS_BIND | 1 | syscalls.MS_NOSUID)
 
 
-def bind(source: Path, root: Path, place: str) -> None:
+def _device(root: Path, place: str, number: int) -> None:
+    device = root / place.lstrip("/")
+    try:
+        os.mknod(device, 0o020666, number)
+        os.chmod(device, 0o666)
+    except PermissionError:  # in a user namespace none can be made
+        bind(Path(place), root, place, READ_ONLY & ~syscalls.MOUNT_ATTR_NODEV)
+
+
+def bind(source: Path, root: Path, place: str, attributes: int = READ_ONLY) -> None:
     """Show a host's folder or file at `place` under `root`, read-only."""
     target = root / place.lstrip("/")
     if source.is_dir():
@@ -120,12 +129,22 @@ def bind(source: Path, root: Path, place: str) -> None:
     else:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
-    mount = syscalls.open_tree(str(source))
+    mount = _copy_of(source)
     try:
-        syscalls.mount_setattr(mount, READ_ONLY)
+        syscalls.mount_setattr(mount, attributes, recursive=True)
         syscalls.move_mount(mount, str(target))
     finally:
         os.close(mount)
+
+
+def _copy_of(source: Path) -> int:
+    """Without what is mounted in it, unless that may not be uncovered: in a user namespace of our own."""
+    try:
+        return syscalls.open_tree(str(source))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return syscalls.open_tree(str(source), recursive=True)
 
 
 def index_libraries(root: Path) -> None:

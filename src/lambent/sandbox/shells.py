@@ -4,6 +4,7 @@ A stem is a process that its zygote has forked into the namespaces already. It h
 and belongs to nobody until it is taken; then it serves one sandbox until it ends.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -11,9 +12,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lambent.sandbox import spawn, syscalls, wire
+from lambent.sandbox import members, spawn, syscalls, wire
 from lambent.sandbox.cgroup import Group
-from lambent.sandbox.namespaces import Home
+from lambent.sandbox.namespaces import Cradle, Home
 from lambent.sandbox.places import Place, Places
 from lambent.sandbox.zygotes import Zygote
 
@@ -44,6 +45,15 @@ class Shell:
         with waiting:
             wire.send(waiting, message, [descriptor for _, descriptor in given])
 
+    def signal(self, number: int) -> None:
+        """To every process in it but the init."""
+        if self.group.folders:
+            self.group.signal(number)
+            return
+        for pid in members.of(self.init.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def kill(self) -> None:
         """SIGKILL the init, and with it all."""
         os.kill(self.init.pid, signal.SIGKILL)
@@ -54,7 +64,7 @@ class Shells:
     """The pool."""
 
     places: Places
-    home: Home
+    home: Home | Cradle
     _ready: list[Shell] = field(default_factory=list)
     _unowned: dict[int, Shell] = field(default_factory=dict)  # by their init: the ready and the dying ones
     _asked: "deque[Zygote]" = field(default_factory=lambda: deque(maxlen=READY))  # the last ones

@@ -28,6 +28,8 @@ from lambent.sandbox import landlock, seccomp, syscalls, wire
 LAUNCHER = 3  # the launcher's socket in a zygote, the control socket in a process
 OPEN_MAX = 256  # more descriptors than a zygote ever has
 FILES = 1024  # AWS's limit of open files
+PROCESSES = 1024  # too
+FUNCTION = 993  # as in sandbox/users.py
 NO_CORE = 1  # with 0 a core dump still goes to a host's handler, where it has one
 SET_UP_FAILED = 125
 SANDBOX = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET
@@ -91,7 +93,8 @@ class Zygote:
                 self.become(number, given)
             return pid
         finally:
-            syscalls.setns(self.own, syscalls.CLONE_NEWPID)
+            with contextlib.suppress(PermissionError):  # as in a user namespace; the next fork goes elsewhere
+                syscalls.setns(self.own, syscalls.CLONE_NEWPID)
 
     def become(self, number: int, given: Descriptors) -> typing.NoReturn:
         """The stem's way: into the sandbox; once it is taken, out of every privilege, and into the entry."""
@@ -153,17 +156,31 @@ def furnish(given: Descriptors, uid: int) -> None:
     for name, place in PLACES.items():
         for mount in given.get(name, ()):
             syscalls.move_mount(mount, place)
-    os.fchown(given["output"][0], uid, uid)  # else /dev/stdout cannot be opened
+    if uid:
+        os.fchown(given["output"][0], uid, uid)  # else /dev/stdout cannot be opened
 
 
 def confine(uid: int, filter_program: bytes) -> None:
     """Give up users, capabilities and system calls, in the order in which each step is still allowed."""
+    if uid == 0:
+        uid = alone()
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     syscalls.die_with_parent()  # a change of uid clears it, and the dumpable flag that /proc/self needs
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     syscalls.drop_capabilities()
     seccomp.install(filter_program)
+
+
+def alone() -> int:
+    """Where the launcher is no root a process is its user too; a namespace keeps it from what that may."""
+    syscalls.unshare(syscalls.CLONE_NEWUSER)
+    for file, text in (("setgroups", "deny"), ("uid_map", f"{FUNCTION} 0 1"), ("gid_map", f"{FUNCTION} 0 1")):
+        with open(f"/proc/self/{file}", "w") as written:
+            written.write(text)
+    syscalls.drop_exec_gains()  # which are new ones here
+    resource.setrlimit(resource.RLIMIT_NPROC, (PROCESSES, PROCESSES))  # counted in each namespace
+    return FUNCTION
 
 
 def adopt(given: Descriptors) -> None:
@@ -245,7 +262,6 @@ def preload(modules: list[str]) -> None:
 def limit() -> None:
     """What processes inherit need not be done in each: they copy every page that they touch."""
     syscalls.drop_exec_gains()
-    os.setgroups([])
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
     resource.setrlimit(resource.RLIMIT_CORE, (NO_CORE, NO_CORE))
 

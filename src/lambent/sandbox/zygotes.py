@@ -41,6 +41,7 @@ RUNNER = root.RUNNER  # of those that exec: the platform's own Python, beside th
 START = "import sys; sys.path[0] = {ours!r}; from lambent.sandbox.zygote import main; main(*sys.argv[1:])"
 PRELOAD = "preload.txt"  # in the folder of libraries, one a line
 PAGE = os.sysconf("SC_PAGESIZE")
+Shown = Sequence[tuple[Path, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,12 @@ def _platform() -> Interpreter:
 class Zygote:
     """One fork server."""
 
-    def __init__(self, kind: Kind, folder: Path, files: Mapping[str, bytes]) -> None:
+    def __init__(self, kind: Kind, folder: Path, files: Mapping[str, bytes], shown: Shown = ()) -> None:
         self.kind = kind
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         folder.mkdir(mode=0o700)
         try:
-            root.grow(folder, _binds(kind), {**_own_files(kind), **files})
+            root.grow(folder, [*_binds(kind), *shown], {**_own_files(kind), **files})
             self.pid = namespaces.start_zygote(folder, _command(kind), theirs).wait()
             self.namespace = os.open(f"/proc/{self.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         finally:
@@ -145,9 +146,10 @@ class Zygote:
 class Zygotes:
     """Those that run, by kind."""
 
-    def __init__(self, folder: Path, files: Callable[[], Mapping[str, bytes]]) -> None:
+    def __init__(self, folder: Path, files: Callable[[], Mapping[str, bytes]], shown: Shown = ()) -> None:
         self._folder = folder
         self._files = files  # what lies in every root, known only when it is made
+        self._shown = shown  # and of the machine's
         self._running: dict[Kind, Zygote] = {}
         self._count = 0
         self.on_start: Callable[[Zygote], None] = lambda zygote: None
@@ -159,7 +161,7 @@ class Zygotes:
         """The running one, or a new one, which may still be loading when it is first asked."""
         if kind not in self._running:
             self._count += 1
-            zygote = Zygote(kind, self._folder / f"root-{self._count}", self._files())
+            zygote = Zygote(kind, self._folder / f"root-{self._count}", self._files(), self._shown)
             self._running[kind] = zygote
             self.on_start(zygote)
         return self._running[kind]
