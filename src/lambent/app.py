@@ -6,7 +6,7 @@ import platform
 import secrets
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from lambent.invoke.invoker import Invoker
 from lambent.invoke.pool import Pool
 from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.queue import Queue
+from lambent.model.event_invoke import Terms
 from lambent.model.function import Version
 from lambent.model.identity import Credential, Principal
 from lambent.model.invocation import Invocation, Outcome
@@ -62,6 +63,7 @@ from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
+from lambent.store.resources import Resources
 from lambent.store.sqlite import Sqlite
 from lambent.store.urls import Urls
 from lambent.warehouse.accounts import DATABASE
@@ -148,6 +150,8 @@ class Node:
         self.function_settings = FunctionSettings(self.store, self.functions)
         await self.function_settings.load()
         await self.urls.load()
+        self.resources = Resources(self.store)
+        await self.resources.load()
         self.layers = Layers(self.store)
         await self.layers.load()
         self.whisk = await Whisk.open(self.store, state / "activations.db", self.catalog.runtimes)
@@ -174,13 +178,17 @@ class Node:
         self.functions.on_change(lambda key: self.pool.retire(key, self.functions.identities(key)))
         self.provisioned = Provisioned(self.function_settings, self.functions, self.pool)
         self.admission = Admission()
-        for key in self.function_settings.keys():  # noqa: SIM118
+        for key in self.function_settings.functions():
             self._reserve(key)
         self.function_settings.on_change(self._reserve)
         self.invoker = Invoker(self.functions.get, self.admission, self.pool, self.records.meter.settle)
         post = Office(self.queues, self.messages, lambda: self.queue)
-        self.queue = Queue(self.store, self._run_queued, self.event_invoke_configs.terms, post)
+        self.queue = Queue(self.store, self._run_queued, self._terms, post)
         self.whisk.connect(self.admission, self.pool, self.records.meter.settle, self.queue.accept)
+
+    def _terms(self, target: Target) -> Terms:
+        terms = self.event_invoke_configs.terms(target)
+        return replace(terms, may_loop=True) if self.function_settings.may_loop(target.key) else terms
 
     def _reserve(self, key: FunctionKey) -> None:
         document = self.function_settings.get(Kind.RESERVED, Target(key))
@@ -216,6 +224,7 @@ class Node:
             self.layers,
             self.function_settings,
             self.urls,
+            self.resources,
             runtimes=self.catalog,
             architecture={"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
             read_object=self._read_object,
@@ -226,7 +235,9 @@ class Node:
             url_address=partial(function_url.address, base=self.url),
         )
         router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
-        invokes = InvokeFace(self.invoker, self.queue.accept, guard.allow_invoke)
+        invokes = InvokeFace(
+            self.invoker, self.queue.accept, guard.allow_invoke, self.function_settings.may_loop
+        )
         router.add_invoke(invokes.invoke, InvokeStreamFace(self.invoker, invokes).invoke)
         iam = IamFace(self.directory, self.authority, self.credentials.secret_of)
         router.add_service(Codec("iam"), iam)

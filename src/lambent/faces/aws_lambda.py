@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from lambent.faces.aws_lambda_aliases import AliasOperations
+from lambent.faces.aws_lambda_capacity import CapacityOperations
 from lambent.faces.aws_lambda_code import ReadObject, Sources
 from lambent.faces.aws_lambda_concurrency import ConcurrencyOperations
 from lambent.faces.aws_lambda_configuration import Configurations, Runtimes
-from lambent.faces.aws_lambda_details import DetailOperations
 from lambent.faces.aws_lambda_event_invoke import Accept, EventInvokeOperations
 from lambent.faces.aws_lambda_functions import FunctionOperations
 from lambent.faces.aws_lambda_layer_policies import LayerPolicyOperations
+from lambent.faces.aws_lambda_management import ManagementOperations
 from lambent.faces.aws_lambda_permissions import PermissionOperations
 from lambent.faces.aws_lambda_tags import TagOperations
 from lambent.faces.aws_lambda_urls import UrlOperations
@@ -35,6 +36,7 @@ from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
+from lambent.store.resources import Resources
 from lambent.store.urls import Urls
 
 UNCHECKED = frozenset({"runtime"})  # members whose violations the service tells in words of its own
@@ -51,7 +53,8 @@ class LambdaFace(
     TagOperations,
     EventInvokeOperations,
     UrlOperations,
-    DetailOperations,
+    CapacityOperations,
+    ManagementOperations,
 ):
     """What is not a method here is answered 501. `code_url` gives the address of a package's zip."""
 
@@ -91,6 +94,7 @@ class LambdaFace(
         layers: Layers,
         settings: FunctionSettings,
         urls: Urls,
+        resources: Resources,
         *,
         runtimes: Runtimes,
         architecture: str,
@@ -107,6 +111,7 @@ class LambdaFace(
         self.packages = packages
         self.layers = layers
         self.settings = settings
+        self.resources = resources
         self.supply = supply
         self.configurations = Configurations(runtimes, architecture)
         self.sources = Sources(read_object)

@@ -169,7 +169,7 @@ class ConcurrencyOperations:
 
     def _unreserved(self, call: Call) -> int:
         """What is left of the account's concurrency for functions that have nothing set."""
-        keys = [key for key in self.settings.keys() if key[:2] == (call.account, call.region)]  # noqa: SIM118
+        keys = [key for key in self.settings.functions() if key[:2] == (call.account, call.region)]
         return ACCOUNT_CONCURRENCY - sum(map(self._taken, keys))
 
     def _taken(self, key: FunctionKey) -> int:

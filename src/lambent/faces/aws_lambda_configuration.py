@@ -48,13 +48,19 @@ RESERVED_VARIABLES = {
 # What would change how a function runs and is not done in this version: refused rather than ignored.
 NOT_YET = (
     "AcceleratorConfig",
-    "CapacityProviderConfig",
-    "CodeSigningConfigArn",
     "DurableConfig",
     "ImageConfig",
     "PublishTo",
     "RuntimeConfig",
     "TenancyConfig",
+)
+KEPT = (
+    "CapacityProviderConfig",
+    "DeadLetterConfig",
+    "FileSystemConfigs",
+    "KMSKeyArn",
+    "SnapStart",
+    "VpcConfig",
 )
 _ENVIRONMENT = (
     "Lambda was unable to configure your environment variables because the environment variables "
@@ -104,7 +110,7 @@ class Configurations:
         if "TracingConfig" in given:
             values["tracing_mode"] = given["TracingConfig"].get("Mode", "PassThrough")
         kept = dict(version.kept)
-        for name in ("DeadLetterConfig", "FileSystemConfigs", "KMSKeyArn", "SnapStart", "VpcConfig"):
+        for name in KEPT:
             if name in given:
                 _keep(kept, name, given[name])
         if "LoggingConfig" in given:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from lambent.faces.aws_lambda_capacity import CapacityOperations
+from lambent.faces.aws_lambda_code_signing import CodeSigningOperations
 from lambent.faces.aws_lambda_configuration import Configurations
 from lambent.faces.aws_lambda_layers import LayerOperations
 from lambent.faces.aws_lambda_pages import UNREADABLE_MARKER, limit, pack, unpack
@@ -16,19 +18,17 @@ from lambent.model.errors import InvalidParameter
 from lambent.model.function import Version
 from lambent.model.limits import NAME_CHARACTERS
 from lambent.model.names import LATEST, FunctionKey, Target
-from lambent.store.function_settings import FunctionSettings, Kind
-from lambent.store.functions import Functions, check_revision
+from lambent.store.function_settings import Kind
+from lambent.store.functions import check_revision
 
 Members = dict[str, Any]
 
 NO_HANDLER = "Runtime and Handler are mandatory parameters for functions created with deployment packages."
 
 
-class FunctionOperations(LayerOperations):
+class FunctionOperations(LayerOperations, CodeSigningOperations, CapacityOperations):
     """One method an operation; keys are the service model's member names."""
 
-    functions: Functions
-    settings: FunctionSettings
     configurations: Configurations
 
     async def create_function(self, call: Call, given: Members) -> Members:
@@ -38,6 +38,7 @@ class FunctionOperations(LayerOperations):
         if "Runtime" not in given or "Handler" not in given:
             raise InvalidParameter(NO_HANDLER)
         check_tags(given.get("Tags", {}))
+        self._check_references(call, given)
         layers = self.referenced(call, given.get("Layers", []))
         code = await self.packages.put(await self.sources.fetch(call.principal, given["Code"]))
         await self.check_size(code, layers)
@@ -55,6 +56,8 @@ class FunctionOperations(LayerOperations):
             publish=given.get("Publish", False),
             tags=given.get("Tags"),
         )
+        if "CodeSigningConfigArn" in given:
+            await self.sign(key, given["CodeSigningConfigArn"])
         return configuration(version, key.arn)
 
     async def get_function(self, call: Call, given: Members) -> Members:
@@ -111,6 +114,7 @@ class FunctionOperations(LayerOperations):
         key = resolve_function(call, given["FunctionName"])
         now = self.functions.function(key).latest
         self.configurations.check(given)
+        self._check_references(call, given)
         layers = self.referenced(call, given["Layers"]) if "Layers" in given else now.layers
         await self.check_size(now.code, layers)
         version = await self.functions.update(
@@ -142,6 +146,12 @@ class FunctionOperations(LayerOperations):
         else:
             await self.functions.delete_version(target.key, target.qualifier)
         return {"StatusCode": 204}
+
+    def _check_references(self, call: Call, given: Members) -> None:
+        """What is named besides code and layers has to be there."""
+        self.check_capacity_provider(call, given.get("CapacityProviderConfig", {}))
+        if "CodeSigningConfigArn" in given:
+            self.check_signing_config(given["CodeSigningConfigArn"])
 
     def _versions_from(self, call: Call, name: str, number: int, every: bool) -> Iterator[Version]:
         """The account's functions behind a position; with `every` all their versions."""

@@ -8,7 +8,39 @@ from lambent.faces.codec import Codec
 PAST_THE_CODEC = frozenset({"Invoke", "InvokeWithResponseStream"})  # answered by faces of their own
 
 # Stored, checked and shown again; the text says what becomes of it here.
-KEPT: dict[str, str] = {}
+_SIGNING = "the signatures of packages are not verified"
+_CAPACITY = "every function runs on this node"
+_RUNTIME = "functions run on the machine's own interpreters"
+_SCALING = "the pool makes as many instances as are called"
+KEPT = {
+    **dict.fromkeys(
+        (
+            "CreateCodeSigningConfig",
+            "DeleteCodeSigningConfig",
+            "DeleteFunctionCodeSigningConfig",
+            "GetCodeSigningConfig",
+            "GetFunctionCodeSigningConfig",
+            "ListCodeSigningConfigs",
+            "ListFunctionsByCodeSigningConfig",
+            "PutFunctionCodeSigningConfig",
+            "UpdateCodeSigningConfig",
+        ),
+        _SIGNING,
+    ),
+    **dict.fromkeys(
+        (
+            "CreateCapacityProvider",
+            "DeleteCapacityProvider",
+            "GetCapacityProvider",
+            "ListCapacityProviders",
+            "ListFunctionVersionsByCapacityProvider",
+            "UpdateCapacityProvider",
+        ),
+        _CAPACITY,
+    ),
+    **dict.fromkeys(("GetRuntimeManagementConfig", "PutRuntimeManagementConfig"), _RUNTIME),
+    **dict.fromkeys(("GetFunctionScalingConfig", "PutFunctionScalingConfig"), _SCALING),
+}
 PAGE = """# Lambda's operations
 
 What each operation of AWS Lambda's API does here. Made by `scripts/operations` from the faces and from AWS's

@@ -1,6 +1,6 @@
 """Lambda's operations on tags."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lambent.faces.aws_lambda_targets import resolve
@@ -8,8 +8,10 @@ from lambent.faces.call import Call
 from lambent.model.errors import InvalidParameter, NotFound
 from lambent.model.names import FunctionKey
 from lambent.store.functions import Functions
+from lambent.store.resources import ResourceKey, Resources, parse
 
 Members = dict[str, Any]
+Tags = Mapping[str, str]
 
 TAGS = 50
 QUALIFIED = "Tags on function aliases and versions are not supported. Please specify a function ARN."
@@ -21,40 +23,52 @@ class TagOperations:
     """One method an operation; keys are the service model's member names."""
 
     functions: Functions
+    resources: Resources
 
     async def list_tags(self, call: Call, given: Members) -> Members:
-        return {"Tags": dict(self.functions.function(_function(call, given["Resource"])).tags)}
+        holder = self._holder(call, given["Resource"])
+        if isinstance(holder, ResourceKey):
+            return {"Tags": dict(self.resources.get(holder).tags)}
+        return {"Tags": dict(self.functions.function(holder).tags)}
 
     async def tag_resource(self, call: Call, given: Members) -> Members:
-        key = _function(call, given["Resource"])
-        self.functions.function(key)
+        holder = self._holder(call, given["Resource"])
         if not given["Tags"]:
             raise InvalidParameter(NONE_GIVEN)
 
-        def change(before: Mapping[str, str]) -> Mapping[str, str]:
+        def change(before: Tags) -> Tags:
             after = {**before, **given["Tags"]}
             check_tags(after)
             return after
 
-        await self.functions.retag(key, change)
+        await self._retag(holder, change)
         return {}
 
     async def untag_resource(self, call: Call, given: Members) -> Members:
-        key = _function(call, given["Resource"])
         gone = set(given["TagKeys"])
-        await self.functions.retag(key, lambda tags: {k: v for k, v in tags.items() if k not in gone})
+        holder = self._holder(call, given["Resource"])
+        await self._retag(holder, lambda tags: {k: v for k, v in tags.items() if k not in gone})
         return {}
 
+    async def _retag(self, holder: FunctionKey | ResourceKey, change: Callable[[Tags], Tags]) -> None:
+        if isinstance(holder, ResourceKey):
+            await self.resources.retag(holder, change)
+        else:
+            await self.functions.retag(holder, change)
 
-def check_tags(tags: Mapping[str, str]) -> None:
+    def _holder(self, call: Call, arn: str) -> FunctionKey | ResourceKey:
+        """What has the tags. Raises `NotFound` when it is not there, or not the caller's."""
+        if (key := parse(arn)) is not None and key.account == call.account:
+            return self.resources.get(key).key
+        if ":function:" not in arn:
+            raise NotFound("The resource you requested does not exist.")
+        target = resolve(call, arn)
+        if target.qualifier is not None:
+            raise InvalidParameter(QUALIFIED)
+        self.functions.function(target.key)
+        return target.key
+
+
+def check_tags(tags: Tags) -> None:
     if len(tags) > TAGS:
         raise InvalidParameter(TOO_MANY)
-
-
-def _function(call: Call, resource: str) -> FunctionKey:
-    if ":function:" not in resource:  # mappings and the like, of which there are none yet
-        raise NotFound("The resource you requested does not exist.")
-    target = resolve(call, resource)
-    if target.qualifier is not None:
-        raise InvalidParameter(QUALIFIED)
-    return target.key

@@ -22,7 +22,7 @@ class Places:
 
     def __enter__(self) -> None:
         if self.running >= self.limit:
-            raise Throttled(self.reason)
+            raise Throttled(self.reason, for_ever=not self.limit)
         self.running += 1
 
     def __exit__(self, *_: object) -> None:

@@ -31,7 +31,7 @@ class Provisioned:
         self._kept: dict[FunctionKey, dict[str, Version]] = {}  # by their identity
         settings.on_change(self.refresh)
         functions.on_change(self.refresh)  # an alias may name another version now
-        for key in settings.keys():  # noqa: SIM118
+        for key in settings.functions():
             self.refresh(key)
 
     def refresh(self, key: FunctionKey) -> None:

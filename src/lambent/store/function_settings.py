@@ -52,7 +52,12 @@ class FunctionSettings:
         documents = sorted(self._documents.get(key, {}).items())
         return {qualifier: document for (one, qualifier), document in documents if one == kind}
 
-    def keys(self) -> list[FunctionKey]:
+    def may_loop(self, key: FunctionKey) -> bool:
+        """Whether the function's owner wants it called however often a chain of events comes by."""
+        document = self._documents.get(key, {}).get((Kind.RECURSION, ""), {})
+        return bool(document.get("RecursiveLoop") == "Allow")
+
+    def functions(self) -> list[FunctionKey]:
         """The functions that anything is set on."""
         return list(self._documents)
 

@@ -38,6 +38,7 @@ from lambent.store.functions import Functions
 from lambent.store.layers import Layers
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
+from lambent.store.resources import Resources
 from lambent.store.sqlite import Sqlite
 from lambent.store.urls import Urls
 
@@ -65,6 +66,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         layers,
         settings,
         urls,
+        Resources(store),
         runtimes=catalog(),
         architecture="x86_64",
         read_object=lambda *given: whole.read_object(*given),
