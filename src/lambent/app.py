@@ -253,7 +253,7 @@ class Node:
         urls = function_url.FunctionUrls(self.urls, guard.allow_url, verifier, self.invoker)
         router.add_public(function_url.PATHS, urls.by_path)
         router.add_host(function_url.DOMAIN, urls.by_host)
-        add_openwhisk(router, self.whisk, self.packages, self.settings.region)
+        add_openwhisk(router, self.whisk, self.packages, self.settings.region, self.url)
         return router
 
     async def _listen(self, listener: socket.socket) -> None:

@@ -169,3 +169,12 @@ def test_a_packaged_one_with_an_extension_and_a_path(guest: Client, stranger: Cl
     got = stranger.raw("GET", "/api/v1/web/guest/site/page.json/a%20b").json
     assert (got["__ow_path"], got["of"]) == ("/a b", "package")
     assert json.loads(stranger.raw("HEAD", "/api/v1/web/guest/site/page.json").body or b"null") is None
+
+
+def test_a_namespace_has_a_host_of_its_own(guest: Client, stranger: Client) -> None:
+    guest.ok("PUT", "packages/public", {}, overwrite=True)
+    export(guest, "public/index", "def main(args):\n    return {'html': 'at home'}\n")
+    host = {"Host": "guest.openwhisk.localhost:9000"}
+    assert stranger.raw("GET", "/", headers=host).body == b"at home"
+    assert stranger.raw("GET", "/public/index.html", headers=host).body == b"at home"
+    assert stranger.raw("GET", "/none/none", headers=host).status == 404

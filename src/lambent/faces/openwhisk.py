@@ -4,13 +4,14 @@ import logging
 import random
 import string
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import orjson
 
 from lambent.faces.http import Disconnected, Request, Response
+from lambent.faces.openwhisk_apis import GATEWAY, MANAGEMENT, Apis
 from lambent.faces.openwhisk_ask import CORS, JSON, Ask, answer
 from lambent.faces.openwhisk_info import Info, limits_document
 from lambent.model.errors import InvalidParameter, PlatformError, Throttled, Unavailable
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 BASE = "/api/v1"
 WEB = f"{BASE}/web/"
+HOST = ".openwhisk."
+INDEX = "/public/index.html"
 REALM = ("WWW-Authenticate", 'Basic realm="OpenWhisk secure realm"')
 UNKNOWN = "The requested resource could not be found."
 UNSUPPORTED = "HTTP method not allowed, supported methods: {}"
@@ -40,6 +43,7 @@ class OpenWhisk:
     collections: Mapping[str, Any]
     info: Info
     web: Callable[[Request, str], Awaitable[Response]]
+    apis: Apis
     _verbs: Mapping[str, str] = field(
         default_factory=lambda: {"GET": "get", "PUT": "put", "DELETE": "delete", "POST": "post"}
     )
@@ -47,8 +51,12 @@ class OpenWhisk:
     async def __call__(self, request: Request) -> Response:
         transaction = transaction_of(request)
         try:
-            if request.path.startswith(WEB):
+            if request.path.startswith(MANAGEMENT):
+                response = await self.apis.manage(request)
+            elif request.path.startswith(WEB):
                 response = await self.web(request, transaction)
+            elif request.path.startswith(GATEWAY):
+                response = await self.apis.serve(request, transaction)
             else:
                 response = await self._serve(request, transaction)
                 response.headers.extend(CORS)
@@ -63,6 +71,12 @@ class OpenWhisk:
             response = refusal(Refusal(500, BROKEN), transaction)
         response.headers.append(("X-Request-ID", transaction))
         return response
+
+    async def by_host(self, request: Request) -> Response:
+        """`http://NAMESPACE.openwhisk.HOST/PACKAGE/ACTION` is a web action; without a path its index."""
+        namespace = request.headers["host"].partition(HOST)[0]
+        path = INDEX if request.path == "/" else request.path
+        return await self(replace(request, path=f"{WEB}{namespace}{path}"))
 
     async def _serve(self, request: Request, transaction: str) -> Response:
         if request.method == "OPTIONS":

@@ -10,6 +10,7 @@ from lambent.faces.openwhisk_ask import answer, parse
 from lambent.model.identity import Principal, PrincipalKind
 from lambent.whisk.errors import Refusal
 from lambent.whisk.namespaces import Key, Namespaces
+from lambent.whisk.system import System
 
 PREFIX = "/_lambent/whisk/"
 BODY_BYTES = 64 * 1024
@@ -18,8 +19,9 @@ BODY_BYTES = 64 * 1024
 class OpenWhiskAdmin:
     """`users`, `users/SUBJECT` and `limits/NAMESPACE`; only an account's own key may come here."""
 
-    def __init__(self, namespaces: Namespaces, region: str) -> None:
+    def __init__(self, namespaces: Namespaces, system: System, region: str) -> None:
         self._namespaces = namespaces
+        self._system = system
         self._region = region
 
     async def __call__(self, request: Request, principal: Principal) -> Response:
@@ -48,6 +50,7 @@ class OpenWhiskAdmin:
             key = await self._namespaces.create(
                 subject, namespace, account, self._region, content.get("auth")
             )
+            await self._system.install(self._region)
             return answer(_shown(key))
         if method == "POST" and subject:
             keys = await self._namespaces.block(subject, account, bool(content.get("blocked")))

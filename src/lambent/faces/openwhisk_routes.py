@@ -3,10 +3,11 @@
 from datetime import date
 
 from lambent import __version__
-from lambent.faces.openwhisk import BASE, OpenWhisk
+from lambent.faces.openwhisk import BASE, HOST, OpenWhisk
 from lambent.faces.openwhisk_actions import Actions
 from lambent.faces.openwhisk_activations import Activations
 from lambent.faces.openwhisk_admin import PREFIX, OpenWhiskAdmin
+from lambent.faces.openwhisk_apis import Apis
 from lambent.faces.openwhisk_info import Info
 from lambent.faces.openwhisk_invoke import Invocations
 from lambent.faces.openwhisk_packages import Packages
@@ -15,10 +16,11 @@ from lambent.faces.openwhisk_triggers import Triggers
 from lambent.faces.openwhisk_web import WebActions
 from lambent.faces.router import Router
 from lambent.store.packages import Packages as CodePackages
+from lambent.whisk.system import System
 from lambent.whisk.whisk import Whisk
 
 
-def add_openwhisk(router: Router, whisk: Whisk, packages: CodePackages, region: str) -> None:
+def add_openwhisk(router: Router, whisk: Whisk, packages: CodePackages, region: str, url: str) -> None:
     invocations = Invocations(whisk.runner, whisk.deferred, whisk.throttle)
     collections = {
         "actions": Actions(whisk.registry, packages, whisk.kinds, invocations),
@@ -29,6 +31,10 @@ def add_openwhisk(router: Router, whisk: Whisk, packages: CodePackages, region: 
     }
     info = Info(whisk.kinds, __version__, date.today().isoformat())
     web = WebActions(whisk.namespaces, whisk.registry, invocations)
-    router.add_unsigned(BASE, OpenWhisk(whisk.namespaces, collections, info, web))
+    apis = Apis(whisk.namespaces, whisk.registry, web, url)
+    openwhisk = OpenWhisk(whisk.namespaces, collections, info, web, apis)
+    router.add_unsigned(BASE, openwhisk)
+    router.add_host(HOST, openwhisk.by_host)
     router.add_index(info.root)
-    router.add_admin(OpenWhiskAdmin(whisk.namespaces, region), PREFIX)
+    system = System(whisk.registry, whisk.namespaces, whisk.kinds, packages.put)
+    router.add_admin(OpenWhiskAdmin(whisk.namespaces, system, region), PREFIX)

@@ -94,7 +94,16 @@ class Rule(Entity):
     active: bool = True
 
 
-KINDS: Mapping[str, type[Entity]] = {kind.collection: kind for kind in (Action, Package, Trigger, Rule)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api(Entity):
+    """A base path, and which web actions are behind what is below it."""
+
+    collection = "apis"
+
+    document: Mapping[str, Any]  # OpenAPI 2
+
+
+KINDS: Mapping[str, type[Entity]] = {kind.collection: kind for kind in (Action, Api, Package, Trigger, Rule)}
 
 
 def encode(entity: Entity) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from lambent.whisk.entities import Pair, Pairs
+from lambent.whisk.entities import Entity, Pair, Pairs
 from lambent.whisk.errors import Refusal, malformed
 
 PARAMETER_BYTES = 1024 * 1024
@@ -54,3 +54,9 @@ def _text(value: object) -> str:
 def truthy(value: object) -> bool:
     """As OpenWhisk reads an annotation that switches something on."""
     return value not in (None, False, 0, "")
+
+
+def gets_key(action: Entity) -> bool:
+    """Whether it may act with a key; an action from before the annotation may."""
+    annotations = {pair["key"]: pair["value"] for pair in action.annotations}
+    return truthy(annotations.get("provide-api-key", True))

@@ -1,7 +1,7 @@
 """The runner: takes a call of an action to its activation."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import orjson
@@ -13,14 +13,15 @@ from lambent.whisk import compositions, sequences
 from lambent.whisk.activation import MISSING_LOGS, Activation, Response, Status, request_id
 from lambent.whisk.activations import Activations
 from lambent.whisk.call import Call
-from lambent.whisk.kinds import SEQUENCE
+from lambent.whisk.kinds import BUILT_IN, SEQUENCE
 from lambent.whisk.outcomes import response_of
 from lambent.whisk.output import Output
-from lambent.whisk.parameters import truthy
+from lambent.whisk.parameters import gets_key, truthy
 from lambent.whisk.registry import Registry
 from lambent.whisk.throttle import Throttle
 from lambent.whisk.versions import Versions
 
+BuiltIn = Callable[[Call], Awaitable[Mapping[str, Any]]]
 Invoke = Callable[[Invocation], Awaitable[Outcome]]
 
 
@@ -40,6 +41,7 @@ class Runner:
         self._activations = activations
         self._throttle = throttle
         self._invoke = invoke
+        self.built_in: BuiltIn | None = None
 
     async def run(self, call: Call) -> Activation:
         """A call from outside; everything within it counts as one."""
@@ -51,6 +53,8 @@ class Runner:
         action = call.action
         if action.kind == SEQUENCE:
             activation = await sequences.run(self, call)
+        elif action.kind == BUILT_IN and self.built_in is not None:
+            activation = _answered(call, await self.built_in(call))
         elif truthy(action.annotation("conductor")):
             activation = await compositions.run(self, call)
         else:
@@ -86,9 +90,15 @@ class Runner:
 def _context(call: Call) -> str:
     """What our runtimes put into the environment of the run."""
     given = {"namespace": call.identity.namespace.name, "transaction_id": call.transaction}
-    if call.action.annotation("provide-api-key") is not False:
+    if gets_key(call.action):
         given["api_key"] = call.identity.auth
     return orjson.dumps({"custom": given}).decode()
+
+
+def _answered(call: Call, result: Mapping[str, Any]) -> Activation:
+    """Of what is built in."""
+    status = Status.APPLICATION_ERROR if "error" in result else Status.SUCCESS
+    return _activation(call, Response(status, orjson.dumps(result)))
 
 
 def _activation(

@@ -9,7 +9,7 @@ from lambent.whisk.entities import Action, Package
 from lambent.whisk.kinds import BLACKBOX, Kinds
 from lambent.whisk.names import Name
 from lambent.whisk.namespaces import Namespaces
-from lambent.whisk.parameters import merge, variables
+from lambent.whisk.parameters import gets_key, merge, variables
 from lambent.whisk.registry import Registry
 
 # Inside the sandbox: OpenWhisk's contract, spoken by our runtimes.
@@ -78,9 +78,13 @@ class Versions:
     def _environment(self, action: Action) -> dict[str, str]:
         package = self._registry.find(action.name.of_package(), Package) if action.name.package else None
         inline = {} if action.archive else {"LAMBENT_ACTION_INLINE": "1"}
+        owner = self._namespaces.owner(action.name.namespace)
+        key = {"__OW_API_KEY": owner.auth} if owner and gets_key(action) else {}
         return {
             **variables(merge(package.parameters if package else (), action.parameters)),
             **inline,
+            **key,  # for what is run at import; each call brings its caller's
+            "__OW_NAMESPACE": action.name.namespace,
             "LAMBENT_ACTION_MAIN": action.main or "main",
             "__OW_ACTION_NAME": f"/{action.name}",
             "__OW_ACTION_VERSION": action.version,

@@ -9,6 +9,7 @@ from lambent.invoke.pool import Pool
 from lambent.model.invocation import Invocation
 from lambent.store.base import Store
 from lambent.whisk.activations import Activations
+from lambent.whisk.alarms import Alarms
 from lambent.whisk.deferred import Deferred
 from lambent.whisk.firing import Firing
 from lambent.whisk.kinds import Kinds
@@ -25,8 +26,10 @@ class Whisk:
     runner: Runner
     deferred: Deferred
     firing: Firing
+    alarms: Alarms
 
     def __init__(self, store: Store, activations: Activations, runtimes: Sequence[str]) -> None:
+        self._store = store
         self.activations = activations
         self.kinds = Kinds.of(runtimes)
         self.throttle = Throttle()
@@ -53,6 +56,10 @@ class Whisk:
         self.runner = Runner(self.registry, self.versions, self.activations, self.throttle, invoker.invoke)
         self.deferred = Deferred(self.runner, self.versions, self.namespaces, accept)
         self.firing = Firing(self.registry, self.activations, self.deferred, self.throttle)
+        self.alarms = Alarms(self._store, self.registry, self.namespaces, self.firing)
+        self.runner.built_in = self.alarms.feed
+        self.alarms.start()
 
     async def close(self) -> None:
+        await self.alarms.close()
         await self.activations.close()

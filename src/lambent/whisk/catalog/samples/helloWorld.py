@@ -1,0 +1,6 @@
+"""Greets the log."""
+
+
+def main(args):
+    print("hello {}!".format(args.get("payload", "world")))
+    return {}

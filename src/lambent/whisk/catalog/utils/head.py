@@ -1,0 +1,6 @@
+"""Returns the first lines."""
+
+
+def main(args):
+    number = int(args.get("num", 1))
+    return {"lines": args.get("lines", [])[:number], "num": number}

@@ -1,0 +1,7 @@
+"""Returns the namespace of who invokes it."""
+
+import os
+
+
+def main(args):
+    return {"namespace": os.environ["__OW_NAMESPACE"]}

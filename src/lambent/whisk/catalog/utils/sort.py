@@ -1,0 +1,6 @@
+"""Sorts lines."""
+
+
+def main(args):
+    lines = sorted(args.get("lines", []))
+    return {"lines": lines, "length": len(lines)}

@@ -1,0 +1,77 @@
+"""The packages that every namespace finds: `/whisk.system/utils`, `samples` and `alarms`."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from lambent.model.function import Code
+from lambent.model.names import DEFAULT_ACCOUNT
+from lambent.whisk import code
+from lambent.whisk.alarm import FEEDS
+from lambent.whisk.alarms import PACKAGE
+from lambent.whisk.entities import Action, Entity, Package
+from lambent.whisk.kinds import BUILT_IN, Kinds
+from lambent.whisk.names import Name
+from lambent.whisk.namespaces import SYSTEM, Namespaces
+from lambent.whisk.registry import Registry
+
+CATALOG = Path(__file__).parent / "catalog"
+SAMPLES = ("utils", "samples")
+SUBJECT = "whisk.system"
+
+
+class System:
+    """Is put in place with the first user, and brought up to date with every one that comes later."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        namespaces: Namespaces,
+        kinds: Kinds,
+        store_code: Callable[[bytes], Awaitable[Code]],
+    ) -> None:
+        self._registry = registry
+        self._namespaces = namespaces
+        self._kinds = kinds
+        self._store_code = store_code
+        self._lock = asyncio.Lock()
+
+    async def install(self, region: str) -> None:
+        async with self._lock:
+            if self._namespaces.get(SYSTEM) is None:
+                await self._namespaces.create(SUBJECT, SYSTEM, DEFAULT_ACCOUNT, region)
+            for package in (*SAMPLES, PACKAGE):
+                name = Name(SYSTEM, package)
+                if self._registry.find(name, Package) is None:
+                    await self._put(Package(name=name, publish=True))
+            for feed in FEEDS:
+                await self._put_feed(Name(SYSTEM, feed, PACKAGE))
+            for path, source in await asyncio.to_thread(_sources):
+                await self._put_action(Name(SYSTEM, path.stem, path.parent.name), source)
+
+    async def _put_feed(self, name: Name) -> None:
+        if self._registry.find(name, Action) is None:
+            pairs = ({"key": "feed", "value": True}, {"key": "exec", "value": BUILT_IN})
+            await self._put(Action(name=name, kind=BUILT_IN, annotations=pairs, publish=True))
+
+    async def _put_action(self, name: Name, source: bytes) -> None:
+        """Unless it is there as it should be."""
+        kind = self._kinds.resolve("python:default")
+        packed = code.pack(kind, source, binary=False)
+        stored = await self._store_code(packed)
+        before = self._registry.find(name, Action)
+        if before is None or (before.code, before.kind) != (stored, kind):
+            await self._put(
+                Action(name=name, kind=kind, code=stored, publish=True, annotations=_annotations(kind))
+            )
+
+    async def _put(self, entity: Entity) -> None:
+        await self._registry.put(entity.name, type(entity), lambda _: entity)
+
+
+def _sources() -> list[tuple[Path, bytes]]:
+    return [(path, path.read_bytes()) for path in sorted(CATALOG.glob("*/*.py"))]
+
+
+def _annotations(kind: str) -> tuple[dict[str, object], ...]:
+    return {"key": "provide-api-key", "value": False}, {"key": "exec", "value": kind}
