@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from lambent import __version__
+from lambent.events.mappings import Mappings
 from lambent.events.messages import Messages
+from lambent.events.poller import Sources
+from lambent.events.pollers import Pollers
 from lambent.events.post import Office
 from lambent.events.queues import Queues
 from lambent.faces import function_url
@@ -112,13 +115,17 @@ class Node:
         self.server = Server(self._router())
         await self._listen(endpoint)
         await self.queue.start()
+        self.pollers.start()
 
     async def stop(self) -> None:
         """Let what runs end, from the edge inwards."""
         grace_s = self.settings.drain_s
         self.messages.close()
         await self.server.close(grace_s)
+        await self.pollers.close(grace_s)
         await self.queue.close(grace_s)
+        await self.messages.settled()
+        await self.mappings.close()
         await self.pool.close()
         await self.gateway.close()
         await self.warehouse.close()
@@ -145,6 +152,8 @@ class Node:
         self.queues.load()
         self.event_invoke_configs = EventInvokeConfigs(self.store, self.functions)
         self.event_invoke_configs.load()
+        self.mappings = Mappings(self.store)
+        self.mappings.load()
         await self.functions.load()
         await self.policies.load()
         self.function_settings = FunctionSettings(self.store, self.functions)
@@ -182,6 +191,17 @@ class Node:
             self._reserve(key)
         self.function_settings.on_change(self._reserve)
         self.invoker = Invoker(self.functions.get, self.admission, self.pool, self.records.meter.settle)
+        self.pollers = Pollers(
+            self.mappings,
+            Sources(
+                self.queues,
+                self.messages,
+                self.invoker.invoke,
+                lambda target: self.functions.find(target) is not None,
+                self.function_settings.may_loop,
+            ),
+        )
+        self.functions.on_change(self.pollers.wake)
         post = Office(self.queues, self.messages, lambda: self.queue)
         self.queue = Queue(self.store, self._run_queued, self._terms, post)
         self.whisk.connect(self.admission, self.pool, self.records.meter.settle, self.queue.accept)
@@ -233,6 +253,8 @@ class Node:
             accept=self.queue.accept,
             supply=self.provisioned.supply,
             url_address=partial(function_url.address, base=self.url),
+            mappings=self.mappings,
+            queues=self.queues,
         )
         router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
         invokes = InvokeFace(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lambent.events.message_rows import Wish
 from lambent.events.message_rows import parse_handle as parse
 from lambent.events.messages import Messages
 from lambent.events.queues import Queues
@@ -47,7 +48,7 @@ async def test_every_message_is_received_once_by_many_receivers(world: World) ->
 
     async def receiver() -> None:
         while len(got) < total:
-            messages = await world.messages.receive(queue, 10, timeout_s=600, wait_s=20)
+            messages = await world.messages.receive(queue, Wish(10, 600), wait_s=20)
             got.extend(message.body for message in messages)
             if len(got) >= total:
                 world.messages.close()
@@ -64,11 +65,11 @@ async def test_every_message_is_received_once_by_many_receivers(world: World) ->
 async def test_what_was_sent_is_there_after_a_restart(world: World) -> None:
     queue = await world.queue()
     await world.messages.send(queue, [draft("seen"), draft("unseen")])
-    (seen,) = await world.messages.receive(queue, 1, timeout_s=600)
+    (seen,) = await world.messages.receive(queue, Wish(1, 600))
     again = World(world.store)  # nothing that matters was in the memory of the first
     found = again.queues.get(KEY)
     assert found == queue
-    assert [m.body for m in await again.messages.receive(found, 10, timeout_s=600)] == ["unseen"]
+    assert [m.body for m in await again.messages.receive(found, Wish(10, 600))] == ["unseen"]
     assert seen.body == "seen"
     assert again.messages.depth(found).in_flight == 2
 
@@ -82,12 +83,12 @@ async def test_a_message_belongs_to_the_transaction_that_put_it(world: World) ->
 
     with pytest.raises(Conflict):
         await world.store.write(work)
-    assert await world.messages.receive(queue, 1, timeout_s=1) == []
+    assert await world.messages.receive(queue, Wish(1, 1)) == []
 
 
 async def test_a_cancelled_receiver_takes_no_wake_up_with_it(world: World) -> None:
     queue = await world.queue()
-    polls = [asyncio.create_task(world.messages.receive(queue, 1, 600, wait_s=20)) for _ in range(2)]
+    polls = [asyncio.create_task(world.messages.receive(queue, Wish(1, 600), wait_s=20)) for _ in range(2)]
     while world.messages.waiting < 2:
         await asyncio.sleep(0)
     polls[0].cancel()
@@ -105,7 +106,7 @@ async def test_a_queue_that_is_full_of_blocked_groups_stays_in_order(world: Worl
     drafts = [Draft(f"{group}{n}", "me", group=group) for n in range(20) for group in "ab"]
     await world.messages.send(queue, drafts)
     seen: list[str] = []
-    while messages := await world.messages.receive(queue, 3, timeout_s=600):
+    while messages := await world.messages.receive(queue, Wish(3, 600)):
         seen += [message.body for message in messages]
         handles = [handle for m in messages if (handle := parse(m.handle))]
         await world.messages.delete(queue, handles)

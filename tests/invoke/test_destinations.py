@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.invoke.test_queue import Runner, outcome, until_empty
 
+from lambent.events.message_rows import Wish
 from lambent.events.messages import Messages
 from lambent.events.post import Office
 from lambent.events.queues import Queues
@@ -52,7 +53,7 @@ class World:
         return run
 
     async def told(self, key: QueueKey = TOLD) -> list[Message]:
-        return await self.messages.receive(self.queues.get(key), 10, 600)
+        return await self.messages.receive(self.queues.get(key), Wish(10, 600))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
-        self._closed = False
+        self.closed = False
 
     @property
     def waiting(self) -> int:
@@ -29,7 +29,7 @@ class Arrivals:
 
     async def wait(self, queue: int, timeout_s: float) -> bool:
         """Until a message may be there, or `timeout_s` is over; False when the node stops."""
-        if self._closed:
+        if self.closed:
             return False
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(queue, deque())
@@ -48,10 +48,10 @@ class Arrivals:
                 waiting.remove(future)
             if not waiting and self._waiting.get(queue) is waiting:
                 del self._waiting[queue]
-        return not self._closed
+        return not self.closed
 
     def close(self) -> None:
         """Wake everyone, for the last time."""
-        self._closed = True
+        self.closed = True
         for queue in list(self._waiting):
             self.tell_all(queue)

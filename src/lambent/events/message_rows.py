@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 import orjson
 
-from lambent.model.queue import DEDUPLICATION_S, Draft, Message, MessageAttribute, MessageQueue, Sent
+from lambent.model.queue import (
+    DEDUPLICATION_S,
+    RECEIVED_BYTES,
+    Draft,
+    Message,
+    MessageAttribute,
+    MessageQueue,
+    Sent,
+)
 from lambent.store.base import Row, Transaction
 
 _PUT = """INSERT INTO messages (queue, message_id, body, told, group_id, sent_at, visible_at)
@@ -18,10 +26,10 @@ _SEEN = """SELECT message_id, sequence FROM deduplications
 _REMEMBER = """INSERT INTO deduplications (queue, deduplication_id, message_id, sequence, expires_at)
     VALUES (?, ?, ?, ?, ?) ON CONFLICT (queue, deduplication_id) DO UPDATE SET
     message_id = excluded.message_id, sequence = excluded.sequence, expires_at = excluded.expires_at"""
-_VISIBLE = """SELECT sequence, receives FROM messages
+_VISIBLE = """SELECT sequence, receives, length(CAST(body AS BLOB)) FROM messages
     WHERE queue = ? AND visible_at <= ? AND sent_at > ? ORDER BY visible_at LIMIT ?"""
 # A group waits while one of it is being worked on, and behind one that is delayed.
-_VISIBLE_IN_ORDER = """SELECT sequence, receives FROM messages m
+_VISIBLE_IN_ORDER = """SELECT sequence, receives, length(CAST(body AS BLOB)) FROM messages m
     WHERE queue = ? AND visible_at <= ? AND sent_at > ? AND NOT EXISTS (
         SELECT 1 FROM messages b WHERE b.queue = m.queue AND b.group_id = m.group_id AND b.group_id <> ''
         AND b.visible_at > ? AND (b.receives > 0 OR b.sequence < m.sequence))
@@ -91,26 +99,40 @@ def _deduplication(queue: MessageQueue, draft: Draft) -> str:
     return f"{draft.group}\0{key}" if queue.deduplication_scope == "messageGroup" else key
 
 
+class Wish(NamedTuple):
+    """What a receiver wants: so many messages of so many bytes together, unseen by others for so long."""
+
+    messages: int
+    timeout_s: float
+    room_bytes: int = RECEIVED_BYTES
+
+
 def take(
-    tx: Transaction, queue: MessageQueue, grave: MessageQueue | None, count: int, timeout_s: float, now: float
+    tx: Transaction, queue: MessageQueue, grave: MessageQueue | None, wish: Wish, now: float
 ) -> tuple[list[Message], int]:
-    """Up to `count` messages, unseen by others for `timeout_s`; and how many went to the `grave` instead.
+    """Messages, at least one where there are any; and how many went to the `grave` instead.
 
     One that was received as often as the queue allows is a dead letter; without a grave it stays.
     """
     taken: list[Message] = []
     buried = 0
-    while len(taken) < count:
-        rows = _visible(tx, queue, count - len(taken), now)
-        dead = [sequence for sequence, receives in rows if grave and receives >= queue.max_receives > 0]
+    room = wish.room_bytes
+    while len(taken) < wish.messages:
+        rows = _visible(tx, queue, wish.messages - len(taken), now)
+        dead = [row[0] for row in rows if grave and row[1] >= queue.max_receives > 0]
         for sequence in dead:
             assert grave is not None
             tx.execute(_BURY, (grave.id, now, queue.key.arn, sequence))
         buried += len(dead)
         # A group goes on behind its dead letter with the next look, so that its order stays.
-        living = [] if dead and queue.fifo else [sequence for sequence, _ in rows if sequence not in dead]
-        took = [tx.execute(_TAKE, (now + timeout_s, now, sequence))[0] for sequence in living]
-        taken += [_message(queue, row) for row in took]
+        for sequence, _, size in () if dead and queue.fifo else rows:
+            if sequence in dead:
+                continue
+            if taken and size > room:
+                return taken, buried
+            room -= size
+            row = tx.execute(_TAKE, (now + wish.timeout_s, now, sequence))[0]
+            taken.append(_message(queue, row))
         if not dead:
             break
     return taken, buried
@@ -141,6 +163,17 @@ def _message(queue: MessageQueue, row: Row) -> Message:
         deduplication=told["deduplication"],
         came_from=came_from,
     )
+
+
+def discard(
+    tx: Transaction, queue: MessageQueue, grave: MessageQueue | None, handles: Iterable[Handle], now: float
+) -> None:
+    """A dead letter at once, whatever its count; without a grave it is gone."""
+    if grave is None:
+        delete(tx, handles)
+    else:
+        rows = [(grave.id, now, queue.key.arn, handle.sequence) for handle in handles]
+        tx.execute_many(_BURY, rows)
 
 
 def delete(tx: Transaction, handles: Iterable[Handle]) -> None:

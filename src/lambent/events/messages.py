@@ -1,12 +1,13 @@
 """The messages of every queue: sent once they are on disk, received by one at a time, kept until deleted."""
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from lambent.events import message_rows as rows
 from lambent.events.arrivals import Arrivals
-from lambent.events.message_rows import Handle
+from lambent.events.message_rows import Handle, Wish, parse_handle
 from lambent.events.queues import Queues
 from lambent.model.queue import Draft, Message, MessageQueue, Sent, parse_queue_arn
 from lambent.store.base import Store, Transaction
@@ -36,6 +37,7 @@ class Messages:
         self._queues = queues
         self._clock = clock
         self._arrivals = Arrivals()
+        self._returns: set[asyncio.Task[list[bool]]] = set()
         self._expired_at: dict[int, float] = {}  # by queue: when its old messages were last looked for
 
     async def send(self, queue: MessageQueue, drafts: Sequence[Draft]) -> list[Sent]:
@@ -52,30 +54,50 @@ class Messages:
     def announce(self, queue: MessageQueue, messages: int = 1) -> None:
         self._arrivals.tell(queue.id, messages)
 
-    async def receive(
-        self, queue: MessageQueue, count: int, timeout_s: float, wait_s: float = 0.0
-    ) -> list[Message]:
-        """What can be seen, unseen by others for `timeout_s`; waits `wait_s` for the first."""
+    async def receive(self, queue: MessageQueue, wish: Wish, wait_s: float = 0.0) -> list[Message]:
+        """What can be seen now; waits `wait_s` for the first."""
         deadline = self._clock() + wait_s
         while True:
-            taken = await self._take(queue, count, timeout_s)
+            taken = await self._taken(queue, wish)
             now = self._clock()
-            if taken or now >= deadline or self._queues.find(queue.key) is None:
+            current = self._queues.find(queue.key)
+            if taken or now >= deadline or current is None or current.id != queue.id:
                 return taken
             (due,) = self._store.query(_NEXT, (queue.id, now))[0]
             until = deadline if due is None else min(deadline, due + LATE_S)
             if not await self._arrivals.wait(queue.id, max(until - now, 0.0)):
                 return []
 
-    async def _take(self, queue: MessageQueue, count: int, timeout_s: float) -> list[Message]:
+    async def _taken(self, queue: MessageQueue, wish: Wish) -> list[Message]:
+        """As `_take`; what a receiver that goes away in the middle would have got is given back."""
+        take = asyncio.create_task(self._take(queue, wish))
+        try:
+            return await asyncio.shield(take)
+        except asyncio.CancelledError:
+            take.add_done_callback(lambda done: self._untake(queue, done))
+            raise
+
+    def _untake(self, queue: MessageQueue, take: "asyncio.Task[list[Message]]") -> None:
+        if not take.cancelled() and take.exception() is None:
+            self.give_back(queue, take.result())
+
+    def give_back(self, queue: MessageQueue, messages: Sequence[Message]) -> None:
+        """Let messages that nobody works on be seen again, soon."""
+        handles = [handle for message in messages if (handle := parse_handle(message.handle))]
+        if handles:
+            task = asyncio.create_task(self.show(queue, [(handle, 0.0) for handle in handles]))
+            self._returns.add(task)
+            task.add_done_callback(self._returns.discard)
+
+    async def _take(self, queue: MessageQueue, wish: Wish) -> list[Message]:
         now = self._clock()
-        grave = self._queues.find(parse_queue_arn(queue.dead_letter)) if queue.dead_letter else None
+        grave = self._grave(queue)
         expire = now - self._expired_at.get(queue.id, 0.0) > EXPIRE_EVERY_S
 
         def work(tx: Transaction) -> tuple[list[Message], int]:
             if expire:
                 rows.expire(tx, queue, now)
-            return rows.take(tx, queue, grave, count, timeout_s, now)
+            return rows.take(tx, queue, grave, wish, now)
 
         if expire:
             self._expired_at[queue.id] = now
@@ -83,6 +105,15 @@ class Messages:
         if grave is not None and buried:
             self.announce(grave, buried)
         return taken
+
+    def _grave(self, queue: MessageQueue) -> MessageQueue | None:
+        return self._queues.find(parse_queue_arn(queue.dead_letter)) if queue.dead_letter else None
+
+    async def discard(self, queue: MessageQueue, handles: Sequence[Handle]) -> None:
+        """Never to be received here again: dead letters, where the queue has a place for them."""
+        now, grave = self._clock(), self._grave(queue)
+        await self._store.write(lambda tx: rows.discard(tx, queue, grave, handles, now))
+        self.announce(grave or queue, len(handles))
 
     async def delete(self, queue: MessageQueue, handles: Sequence[Handle]) -> None:
         await self._store.write(lambda tx: rows.delete(tx, handles))
@@ -112,6 +143,14 @@ class Messages:
         self._arrivals.tell_all(queue.id)
         self._expired_at.pop(queue.id, None)
 
+    @property
+    def closed(self) -> bool:
+        return self._arrivals.closed
+
     def close(self) -> None:
         """Whoever waits gets nothing."""
         self._arrivals.close()
+
+    async def settled(self) -> None:
+        """Wait for what is being given back."""
+        await asyncio.gather(*self._returns, return_exceptions=True)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from lambent.events.mappings import Mappings
+from lambent.events.queues import Queues
 from lambent.faces.aws_lambda_aliases import AliasOperations
 from lambent.faces.aws_lambda_capacity import CapacityOperations
 from lambent.faces.aws_lambda_code import ReadObject, Sources
@@ -11,12 +13,14 @@ from lambent.faces.aws_lambda_event_invoke import Accept, EventInvokeOperations
 from lambent.faces.aws_lambda_functions import FunctionOperations
 from lambent.faces.aws_lambda_layer_policies import LayerPolicyOperations
 from lambent.faces.aws_lambda_management import ManagementOperations
+from lambent.faces.aws_lambda_mappings import MappingOperations
 from lambent.faces.aws_lambda_permissions import PermissionOperations
 from lambent.faces.aws_lambda_tags import TagOperations
 from lambent.faces.aws_lambda_urls import UrlOperations
 from lambent.invoke.provisioned import Supply
 from lambent.model.errors import (
     Conflict,
+    InUse,
     InvalidContent,
     InvalidParameter,
     NotFound,
@@ -55,6 +59,7 @@ class LambdaFace(
     UrlOperations,
     CapacityOperations,
     ManagementOperations,
+    MappingOperations,
 ):
     """What is not a method here is answered 501. `code_url` gives the address of a package's zip."""
 
@@ -65,6 +70,7 @@ class LambdaFace(
         InvalidContent: "InvalidRequestContentException",
         Precondition: "PreconditionFailedException",
         TooLarge: "RequestEntityTooLargeException",
+        InUse: "ResourceInUseException",
         Throttled: "TooManyRequestsException",
         Unavailable: "ServiceException",
     }
@@ -104,6 +110,8 @@ class LambdaFace(
         accept: Accept,
         supply: Callable[[Target], Supply],
         url_address: Callable[[FunctionUrl], str],
+        mappings: Mappings,
+        queues: Queues,
     ) -> None:
         self.functions = functions
         self.aliases = Aliases(functions)
@@ -120,3 +128,5 @@ class LambdaFace(
         self.accept = accept
         self.urls = urls
         self.url_address = url_address
+        self.mappings = mappings
+        self.queues = queues

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from lambent.events.message_rows import Handle, parse_handle
+from lambent.events.message_rows import Handle, Wish, parse_handle
 from lambent.events.messages import Messages
 from lambent.faces.aws_sqs_shapes import draft_of, message_members, sent_members, size_of
 from lambent.faces.aws_sqs_wire import failure, invalid, legacy_code, missing
@@ -72,7 +72,7 @@ class MessageOperations:
                 f"{WAIT_S}, if provided."
             )
         timeout_s = _visibility(given.get("VisibilityTimeout", queue.visibility_timeout_s))
-        messages = await self.messages.receive(queue, count, timeout_s, wait_s)
+        messages = await self.messages.receive(queue, Wish(count, timeout_s), wait_s)
         system = given.get("AttributeNames", []) + given.get("MessageSystemAttributeNames", [])
         names = given.get("MessageAttributeNames", [])
         told = [message_members(message, system, names, fifo=queue.fifo) for message in messages]

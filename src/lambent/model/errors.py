@@ -68,3 +68,7 @@ class RecursiveInvocation(PlatformError):
 
 class Unavailable(PlatformError):
     """The platform cannot serve this now: a store is down, the disk is full, the node is stopping."""
+
+
+class InUse(PlatformError):
+    """Another change of the thing is under way."""

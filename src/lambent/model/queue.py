@@ -9,6 +9,7 @@ _ARN = re.compile(r"arn:aws[a-z-]*:sqs:(?P<region>[a-z0-9-]+):(?P<account>\d{12}
 
 MESSAGE_BYTES = 1_048_576  # AWS's limit since August 2025, for one message and for a batch
 RECEIVED_AT_ONCE = 10
+RECEIVED_BYTES = 10 * MESSAGE_BYTES
 DEDUPLICATION_S = 300.0
 
 

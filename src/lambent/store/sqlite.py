@@ -16,7 +16,16 @@ from lambent.store.base import Parameters, Row, Transaction
 T = TypeVar("T")
 
 # One file a schema version, in order; a released one never changes.
-MIGRATIONS = ("schema.sql", "api.sql", "queues.sql", "whisk.sql", "async.sql", "identities.sql", "alarms.sql")
+MIGRATIONS = (
+    "schema.sql",
+    "api.sql",
+    "queues.sql",
+    "whisk.sql",
+    "async.sql",
+    "identities.sql",
+    "alarms.sql",
+    "mappings.sql",
+)
 WORKS_PER_COMMIT = 200
 WAITING_WORKS = 20_000
 BUSY_TIMEOUT_S = 10.0

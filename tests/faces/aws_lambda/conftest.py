@@ -19,6 +19,8 @@ from tests.faces.aws_lambda.bench import (
     codec,
 )
 
+from lambent.events.mappings import Mappings
+from lambent.events.queues import Queues
 from lambent.faces import function_url
 from lambent.faces.aws_invoke import InvokeFace
 from lambent.faces.aws_invoke_stream import InvokeStreamFace
@@ -53,6 +55,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     layers = Layers(store)
     settings = FunctionSettings(store, functions)
     urls = Urls(store, functions)
+    mappings, queues = Mappings(store), Queues(store)
     downloads = PackageDownloads(packages, SECRET, "")
     echo = Echo(functions)
     keys = [
@@ -75,6 +78,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         accept=echo.accept,
         supply=lambda target: whole.supply,
         url_address=lambda url: function_url.address(url, whole.url),
+        mappings=mappings,
+        queues=queues,
     )
     directory = Directory(store)
     guard = Guard(Authority(directory), policies, directory)
@@ -94,6 +99,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     yield whole
     await server.close(0)
     await functions.close()
+    await mappings.close()
     await store.close()
 
 
