@@ -18,6 +18,8 @@ from lambent.objects.reader import refusal
 from lambent.objects.request import Body, S3Request, WholeBody
 from lambent.objects.signing import Endpoint
 from lambent.objects.upstream import ObjectStore
+from lambent.store.authority import Authority
+from lambent.store.directory import Directory
 from lambent.store.sqlite import Sqlite
 
 ALICE = Principal(PrincipalKind.ROOT, "111111111111")
@@ -78,14 +80,16 @@ class Bench:
     store: Sqlite
     gateway: Gateway
     functions: OneFunction
+    directory: Directory
     bucket: str = field(default_factory=lambda: f"b-{uuid.uuid4().hex[:12]}")
 
     @classmethod
     async def open(cls, path: Path, objects: ObjectStore) -> "Bench":
         store = await Sqlite.open(path)
-        functions = OneFunction()
-        gateway = Gateway(objects, store, Queue(store, _never), functions, functions)
-        return cls(store, gateway, functions)
+        functions, directory = OneFunction(), Directory(store)
+        queue, authority = Queue(store, _never), Authority(directory)
+        gateway = Gateway(objects, store, queue, functions, functions, authority)
+        return cls(store, gateway, functions, directory)
 
     async def close(self) -> None:
         await self.gateway.close()

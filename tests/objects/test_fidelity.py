@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 from tests.objects.served import KEYS, Served
 
 from lambent.faces.checksums import ALGORITHMS
+from lambent.model.role import Role
 
 pytestmark = pytest.mark.slow
 
@@ -383,11 +384,98 @@ def test_access_control_lists_are_off(s3: Any, bucket: str) -> None:
         assert code_of(caught) == "AccessControlListNotSupported"
 
 
-def test_a_policy_that_would_not_be_kept_is_refused(s3: Any, bucket: str) -> None:
-    policy = {"Version": "2012-10-17", "Statement": []}
+def policy_of(**members: Any) -> str:
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*", **members}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_a_bucket_has_a_policy(s3: Any, bucket: str) -> None:
     with pytest.raises(ClientError) as caught:
-        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
-    assert code_of(caught) == "NotImplemented"
+        s3.put_bucket_policy(Bucket=bucket, Policy='{"Version": "2012-10-17", "Statement": []}')
+    assert code_of(caught) == "MalformedPolicy"
+    document = policy_of()
+    s3.put_bucket_policy(Bucket=bucket, Policy=document)
+    assert s3.get_bucket_policy(Bucket=bucket)["Policy"] == document
+    assert s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"] == {"IsPublic": True}
+    s3.delete_bucket_policy(Bucket=bucket)
+    with pytest.raises(ClientError) as caught:
+        s3.get_bucket_policy(Bucket=bucket)
+    assert code_of(caught) == "NoSuchBucketPolicy"
+
+
+def test_a_policy_opens_a_bucket(served: Served, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="open/k", Body=b"1")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    bob = served.client(KEYS["bob"])
+    open_ones = f"arn:aws:s3:::{bucket}/open/*"
+    s3.put_bucket_policy(
+        Bucket=bucket, Policy=policy_of(Principal={"AWS": "222222222222"}, Action="s3:*", Resource=open_ones)
+    )
+    bob.put_object(Bucket=bucket, Key="open/b", Body=b"bob's")
+    assert body_of(bob, bucket, "open/k") == b"1"
+    for call in calls(
+        lambda: bob.get_object(Bucket=bucket, Key="k"),
+        lambda: bob.list_objects_v2(Bucket=bucket),
+        lambda: bob.get_object(Bucket=bucket, Key="open/none"),  # who may not list learns of no absence
+        lambda: bob.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "open/b"}, {"Key": "k"}]}),
+    ):
+        with pytest.raises(ClientError) as caught:
+            call()
+        assert code_of(caught) == "AccessDenied"
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy_of(Resource=open_ones))
+    with urllib.request.urlopen(f"{served.url}/{bucket}/open/k") as answer:
+        assert answer.read() == b"1"
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{served.url}/{bucket}/k")
+    bob.close()
+
+
+def test_a_policy_closes_a_bucket_but_never_itself(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy_of(Effect="Deny", Action="s3:*"))
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=bucket, Key="k")
+    assert "with an explicit deny in a resource-based policy" in str(caught.value)
+    s3.delete_bucket_policy(Bucket=bucket)
+    assert body_of(s3, bucket, "k") == b"1"
+
+
+def test_a_role_may_what_its_policies_allow(served: Served, s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="in/k", Body=b"1")
+    listing = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"}
+    listing["Condition"] = {"StringLike": {"s3:prefix": "in/*"}}  # type: ignore[assignment]
+    reading = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/in/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [listing, reading]})
+    role = Role(
+        account="111111111111",
+        name=f"reader-{bucket}",
+        role_id="AROA",
+        trust_policy="{}",
+        created_at=0.0,
+        inline={"p": document},
+    )
+    served.run(served.bench.directory.roles.create(role))
+    own = served.client(served.credentials.issue("111111111111", role.name, "i-1", 60))
+    assert body_of(own, bucket, "in/k") == b"1"
+    assert [o["Key"] for o in own.list_objects_v2(Bucket=bucket, Prefix="in/")["Contents"]] == ["in/k"]
+    denied = {
+        "PutObject": lambda: own.put_object(Bucket=bucket, Key="in/k", Body=b"2"),
+        "GetObject": lambda: own.get_object(Bucket=bucket, Key="out"),
+        "ListBucket": lambda: own.list_objects_v2(Bucket=bucket),
+        "ListAllMyBuckets": own.list_buckets,
+        "CreateBucket": lambda: own.create_bucket(Bucket=f"{bucket}-new"),
+        "GetObjectTagging": lambda: own.get_object_tagging(Bucket=bucket, Key="in/k"),
+        "DeleteObject": lambda: own.delete_object(Bucket=bucket, Key="in/k"),
+        "AbortMultipartUpload": lambda: own.abort_multipart_upload(Bucket=bucket, Key="in/m", UploadId="1"),
+        "PutBucketPolicy": lambda: own.put_bucket_policy(Bucket=bucket, Policy=document),
+        "GetBucketNotification": lambda: own.get_bucket_notification_configuration(Bucket=bucket),
+    }
+    for action, call in denied.items():
+        with pytest.raises(ClientError) as caught:
+            call()
+        assert code_of(caught) == "AccessDenied"
+        assert f"because no identity-based policy allows the s3:{action} action" in str(caught.value)
+    own.close()
 
 
 # Without a client: presigned, by form, by hand.

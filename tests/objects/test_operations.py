@@ -52,7 +52,6 @@ def test_a_copy_is_a_put_with_a_source_and_no_upload() -> None:
         ("PUT", "k", "append"),
         ("PUT", "", "website"),
         ("DELETE", "", "website"),
-        ("PUT", "", "policy"),
     ],
 )
 def test_what_the_store_would_take_for_a_plain_write_never_reaches_it(

@@ -67,6 +67,8 @@ async def test_a_root_may_all_in_its_own_account(authority: Authority) -> None:
     assert may(authority, ROOT)
     assert not may(authority, ROOT, owner=OTHER)
     assert not may(authority, ANONYMOUS, owner=ACCOUNT)
+    assert may(authority, ANONYMOUS, owner=ACCOUNT, policy=of_resource("*"))
+    assert not may(authority, ANONYMOUS, owner=ACCOUNT, policy=of_resource({"AWS": ACCOUNT}))
 
 
 async def test_a_role_that_iam_never_had_is_its_accounts_own(

@@ -3,14 +3,15 @@
 import time
 from collections.abc import Mapping
 
-from lambent.model.identity import PrincipalKind
 from lambent.model.names import DEFAULT_REGION
+from lambent.model.policy import BadPolicy, parse
 from lambent.objects import notification_xml, xml
-from lambent.objects.access import Access
+from lambent.objects.access import Access, compiled
 from lambent.objects.acl import acl_not_supported, check_acl, owner_only
+from lambent.objects.actions import LIST_ALL, action_of
 from lambent.objects.buckets import Bucket, Buckets
 from lambent.objects.destinations import Destinations
-from lambent.objects.errors import S3Error, access_denied, unavailable
+from lambent.objects.errors import S3Error, unavailable
 from lambent.objects.names import check_bucket_name
 from lambent.objects.passing import answer_of, call_of, document, empty
 from lambent.objects.request import Answer, S3Request
@@ -18,6 +19,7 @@ from lambent.objects.upstream import Broken, Call, NotSent, Reply, Upstream
 from lambent.objects.xml import around, tag
 
 DOCUMENT_BYTES = 1024 * 1024
+POLICY_BYTES = 20 * 1024
 LISTED = 10_000
 
 
@@ -33,8 +35,7 @@ class BucketOperations:
         self._upstream = upstream
 
     async def list_buckets(self, request: S3Request) -> Answer:
-        if request.principal.kind is PrincipalKind.ANONYMOUS:
-            raise access_denied()
+        self._access.check(request, LIST_ALL)
         query = request.query
         limit = _limit(query)
         found = [
@@ -57,8 +58,7 @@ class BucketOperations:
     async def create_bucket(self, request: S3Request) -> Answer:
         """Made at the store first and then owned; a bucket that the store has already is taken over."""
         principal = request.principal
-        if principal.kind is PrincipalKind.ANONYMOUS:
-            raise access_denied()
+        self._access.check(request, action_of(request))
         check_bucket_name(request.bucket)
         check_acl(request.headers)
         region = await _location(request)
@@ -129,6 +129,34 @@ class BucketOperations:
         check_acl(request.headers)
         return empty(request)
 
+    async def get_policy(self, request: S3Request) -> Answer:
+        bucket = _with_policy(self._access.bucket(request))
+        return Answer(200, [("content-type", "application/json")], bucket.policy.encode())
+
+    async def get_policy_status(self, request: S3Request) -> Answer:
+        bucket = _with_policy(self._access.bucket(request))
+        public = str(compiled(bucket.policy).is_public).lower()
+        return document(xml.document("PolicyStatus", [tag("IsPublic", public)]), request)
+
+    async def put_policy(self, request: S3Request) -> Answer:
+        bucket = self._access.bucket(request)
+        text = (await request.body.read(DOCUMENT_BYTES)).decode(errors="replace")
+        if len(text) > POLICY_BYTES:
+            raise S3Error(
+                "PolicyTooLarge", f"Policy exceeds the maximum allowed document size {POLICY_BYTES}"
+            )
+        try:
+            parse(text, names_principals=True)
+        except BadPolicy as error:
+            raise S3Error("MalformedPolicy", str(error)) from None
+        await self._buckets.set_policy(bucket.name, text)
+        return empty(request, 204)
+
+    async def delete_policy(self, request: S3Request) -> Answer:
+        bucket = self._access.bucket(request)
+        await self._buckets.set_policy(bucket.name, "")
+        return empty(request, 204)
+
     async def get_notification(self, request: S3Request) -> Answer:
         bucket = self._access.bucket(request)
         return document(notification_xml.write(bucket.rules), request)
@@ -146,6 +174,13 @@ class BucketOperations:
             return await self._upstream.ask(call)
         except (NotSent, Broken) as error:
             raise unavailable(f"The object store does not answer: {error}.") from None
+
+
+def _with_policy(bucket: Bucket) -> Bucket:
+    if not bucket.policy:
+        text = "The bucket policy does not exist"
+        raise S3Error("NoSuchBucketPolicy", text, 404, BucketName=bucket.name)
+    return bucket
 
 
 def _listed(bucket: Bucket) -> str:

@@ -12,9 +12,10 @@ from lambent.objects.errors import S3Error
 from lambent.objects.notifications import Rule
 from lambent.store.base import Row, Store
 
-_COLUMNS = "name, account, region, created_at, notification"
+_COLUMNS = "name, account, region, created_at, notification, policy"
 _ADD = "INSERT INTO buckets (name, account, region, created_at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _NOTIFY = "UPDATE buckets SET notification = ? WHERE name = ?"
+_GUARD = "UPDATE buckets SET policy = ? WHERE name = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Bucket:
     region: str
     created_at: float
     rules: tuple[Rule, ...] = ()
+    policy: str = ""  # JSON document
 
     @property
     def arn(self) -> str:
@@ -64,6 +66,10 @@ class Buckets:
         text = orjson.dumps(rules).decode() if rules else None
         await self._store.write(lambda tx: tx.execute(_NOTIFY, (text, name)))
 
+    async def set_policy(self, name: str, document: str) -> None:
+        """Empty for none."""
+        await self._store.write(lambda tx: tx.execute(_GUARD, (document or None, name)))
+
 
 @lru_cache(maxsize=1024)
 def _rules(text: str | None) -> tuple[Rule, ...]:
@@ -71,8 +77,8 @@ def _rules(text: str | None) -> tuple[Rule, ...]:
 
 
 def _bucket(row: Row) -> Bucket:
-    name, account, region, created_at, notification = row
-    return Bucket(name, account, region, created_at, _rules(notification))
+    name, account, region, created_at, notification, policy = row
+    return Bucket(name, account, region, created_at, _rules(notification), policy or "")
 
 
 def rules_of(told: list[dict[str, Any]]) -> tuple[Rule, ...]:

@@ -14,6 +14,7 @@ from lambent.objects.reader import Reader
 from lambent.objects.request import Answer, S3Request
 from lambent.objects.upstream import ObjectStore, Upstream
 from lambent.objects.writes import Writes
+from lambent.store.authority import Authority
 from lambent.store.base import Store
 
 Operation = Callable[[S3Request], Awaitable[Answer]]
@@ -29,12 +30,13 @@ class Gateway:
         queue: Queue,
         functions: Functions,
         policies: Policies,
+        authority: Authority,
     ) -> None:
         self._upstream = Upstream(objects)
         self.buckets = Buckets(store)
         destinations = Destinations(functions, policies)
         self._writes = Writes(self._upstream, Intents(store, queue, Firing(destinations)))
-        access = Access(self.buckets)
+        access = Access(self.buckets, authority)
         objects_of = ObjectOperations(access, self._upstream, self._writes)
         self.post_object = objects_of.post_object  # a form's fields are needed to know the object
         buckets_of = BucketOperations(self.buckets, access, destinations, self._upstream)
@@ -69,6 +71,10 @@ def _table(buckets: BucketOperations, objects: ObjectOperations) -> dict[str, Op
         "get_bucket_location": buckets.get_bucket_location,
         "get_acl": buckets.get_acl,
         "put_acl": buckets.put_acl,
+        "get_policy": buckets.get_policy,
+        "put_policy": buckets.put_policy,
+        "delete_policy": buckets.delete_policy,
+        "get_policy_status": buckets.get_policy_status,
         "get_notification": buckets.get_notification,
         "put_notification": buckets.put_notification,
         "read": objects.read,

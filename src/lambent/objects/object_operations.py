@@ -8,7 +8,7 @@ from lambent.objects import batch, verdicts
 from lambent.objects.access import Access
 from lambent.objects.acl import check_acl
 from lambent.objects.buckets import Bucket
-from lambent.objects.errors import unavailable
+from lambent.objects.errors import access_denied, unavailable
 from lambent.objects.intents import Caller, Intent
 from lambent.objects.names import check_bucket_name, check_key
 from lambent.objects.passing import answer_headers, answer_of, call_of
@@ -36,7 +36,10 @@ class ObjectOperations:
     async def read(self, request: S3Request) -> Answer:
         """Whatever only reads: the store's answer, streamed."""
         self._access.bucket(request)
-        return await self._streamed(request)
+        answer = await self._streamed(request)
+        if answer.status == 404 and request.key and not self._access.may_list(request):
+            raise access_denied()
+        return answer
 
     async def preflight(self, request: S3Request) -> Answer:
         """A browser asks without a signature; the bucket's CORS rules, which the store keeps, answer."""
@@ -88,8 +91,8 @@ class ObjectOperations:
         return await self._written(request, "ObjectTagging:Delete", verdicts.of_put)
 
     async def delete_objects(self, request: S3Request) -> Answer:
-        bucket = self._access.bucket(request)
         wanted = batch.read(await request.body.read(DOCUMENT_BYTES))
+        bucket = self._access.bucket(request, keys=[key for key, _ in wanted.entries])
         headers = {"content-type": "application/xml"}  # checksums were of the client's own document
         call = replace(self._call(request), headers=headers, length=len(wanted.body))
         intents = _intents(bucket, request, wanted.entries, "ObjectRemoved:Delete")
@@ -142,7 +145,7 @@ def _intents(
     for key, version_id in entries:
         rules = tuple(rule for rule in bucket.rules if any(rule.wants(e, key) for e in possible))
         if rules:
-            watched = replace(bucket, rules=rules)
+            watched = replace(bucket, rules=rules, policy="")
             found.append(Intent(uuid.uuid4().hex, watched, key, event, caller, size, version_id))
     return found
 

@@ -30,10 +30,10 @@ PARAMETERS = frozenset(
 )
 
 _READ_BY_STORE = _words("""accelerate analytics cors encryption intelligent-tiering inventory lifecycle
-    logging metrics object-lock ownershipControls policy policyStatus replication requestPayment tagging
+    logging metrics object-lock ownershipControls replication requestPayment tagging
     uploads versioning versions website""")
 _PUT_AT_STORE = _words("cors encryption lifecycle object-lock requestPayment tagging versioning")
-_DELETED_AT_STORE = _words("cors encryption lifecycle policy tagging")
+_DELETED_AT_STORE = _words("cors encryption lifecycle tagging")
 _READ_OF_OBJECT = _words("attributes legal-hold retention tagging uploadId")
 
 # (method, subresource): operation
@@ -45,6 +45,10 @@ _BUCKET = {
     ("GET", "acl"): "get_acl",
     ("PUT", "acl"): "put_acl",
     ("GET", "location"): "get_bucket_location",
+    ("GET", "policy"): "get_policy",
+    ("PUT", "policy"): "put_policy",
+    ("DELETE", "policy"): "delete_policy",
+    ("GET", "policyStatus"): "get_policy_status",
     ("GET", "notification"): "get_notification",
     ("PUT", "notification"): "put_notification",
     ("PUT", ""): "create_bucket",

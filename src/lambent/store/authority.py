@@ -214,6 +214,8 @@ def _refusal(standing: Standing, request: Request, policy: Policy, is_own: bool)
     for name, effect in {IDENTITY: own, RESOURCE: theirs, **limits}.items():
         if effect is Effect.DENY:
             return f"with an explicit deny in {'an' if name == IDENTITY else 'a'} {name}"
+    if not request.caller.account:  # nobody, who has no policies of its own
+        return "" if theirs is Effect.ALLOW else _silence(RESOURCE, request.action)
     held_back = next((name for name, effect in limits.items() if effect is not Effect.ALLOW), "")
     if is_own:
         if theirs is Effect.ALLOW or (own is Effect.ALLOW and not held_back):

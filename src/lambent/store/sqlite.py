@@ -25,6 +25,7 @@ MIGRATIONS = (
     "identities.sql",
     "alarms.sql",
     "mappings.sql",
+    "bucket_policies.sql",
 )
 WORKS_PER_COMMIT = 200
 WAITING_WORKS = 20_000
