@@ -45,6 +45,7 @@ from lambent.invoke.invoker import Invoker
 from lambent.invoke.pool import Pool
 from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.queue import Queue
+from lambent.invoke.templates import Templates
 from lambent.model.event_invoke import Terms
 from lambent.model.function import Version
 from lambent.model.identity import Credential, Principal
@@ -100,6 +101,7 @@ class Node:
         self.credentials = Credentials(launch.credentials, self.secret, find_user=self._find_user)
         self.catalog = launch.catalog
         self.url = self.settings.url
+        self._built = asyncio.Event()
 
     async def start(self) -> None:
         """Open what is stored, take up what was left undone, then open the door. Raises `CannotStart`."""
@@ -114,6 +116,7 @@ class Node:
         self.url = settings.public_url or f"http://{settings.host}:{port}"
         self.server = Server(self._router())
         await self._listen(endpoint)
+        self._built.set()
         await self.queue.start()
         self.pollers.start()
 
@@ -131,6 +134,7 @@ class Node:
         await self.warehouse.close()
         self._tending.cancel()
         await self.functions.close()
+        await self.templates.close()
         await self.host.close()
         await self.whisk.close()
         await self.records.close()
@@ -144,7 +148,7 @@ class Node:
         self.directory.load()
         self.authority = Authority(self.directory)
         self.packages = Packages(self.settings.data, self.host)
-        self.functions = Functions(self.store, self.packages.ensure)
+        self.functions = Functions(self.store, self.packages.ensure, self._optimize)
         self.policies = Policies(self.store, self.functions)
         self.urls = Urls(self.store, self.functions)
         self.queues = Queues(self.store)
@@ -167,6 +171,11 @@ class Node:
         await self.packages.collect(self._digests(), grace_s=0)
         self._tending = asyncio.create_task(self.packages.tend(self._digests))
 
+    async def _optimize(self, version: Version) -> None:
+        """What a killed node had begun comes before all parts are there."""
+        await self._built.wait()
+        await self.templates.prepare(version)
+
     def _build_invoke(self) -> None:
         instances = Instances(
             host=self.host,
@@ -177,14 +186,16 @@ class Node:
             write_log=self.records.logs.write,
             strict=self.settings.isolation == "strict",
         )
+        self.templates = Templates(instances, self.settings.snapstart_mb)
         self.pool = Pool(
-            instances.make,
+            self.templates.make,
             limit=self.settings.max_instances,
             starting_limit=2 * CORES,
             idle_s=self.settings.idle_s,
         )
         self.pool.start()
         self.functions.on_change(lambda key: self.pool.retire(key, self.functions.identities(key)))
+        self.functions.on_change(lambda key: self.templates.retire(key, self.functions.identities(key)))
         self.provisioned = Provisioned(self.function_settings, self.functions, self.pool)
         self.admission = Admission()
         for key in self.function_settings.functions():
@@ -293,10 +304,11 @@ class Node:
             "REDSHIFT_PORT": str(port),
             "REDSHIFT_DATABASE": DATABASE,
             "REDSHIFT_USER": warehouse_user(principal),
-            "REDSHIFT_PASSWORD": self.credentials.password(principal, PASSWORD_LIFETIME_S),
         }
+        password = self.credentials.password(principal, PASSWORD_LIFETIME_S)
         host, port = self.endpoint_door
-        return Surroundings(f"http://{host}:{port}", {"SSL_CERT_FILE": self.launch.certificates, **warehouse})
+        extra = {"SSL_CERT_FILE": self.launch.certificates, **warehouse}
+        return Surroundings(f"http://{host}:{port}", extra, {"REDSHIFT_PASSWORD": password})
 
     def _find_user(self, access_key: str) -> Principal | None:
         return self.directory.user_of_key(access_key)

@@ -22,6 +22,9 @@ from lambent.model.errors import (
     NotFound,
     PlatformError,
     RecursiveInvocation,
+    SnapStartFailed,
+    SnapStartNotReady,
+    SnapStartTimeout,
     Throttled,
     TooLarge,
 )
@@ -45,6 +48,9 @@ _ERRORS: Mapping[type[PlatformError], tuple[str, int, str]] = {
     InvalidContent: ("InvalidRequestContentException", 400, "message"),
     RecursiveInvocation: ("RecursiveInvocationException", 400, "Message"),
     TooLarge: ("RequestEntityTooLargeException", 413, "message"),
+    SnapStartNotReady: ("SnapStartNotReadyException", 409, "Message"),
+    SnapStartFailed: ("SnapStartException", 400, "Message"),
+    SnapStartTimeout: ("SnapStartTimeoutException", 408, "Message"),
     Throttled: ("TooManyRequestsException", 429, "message"),
     Forbidden: ("AccessDeniedException", 403, "Message"),
 }

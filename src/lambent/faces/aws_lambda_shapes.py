@@ -15,6 +15,7 @@ STATE_MEMBERS = (
     "RuntimeVersionConfig",
 )
 NO_SNAPSTART = {"ApplyOn": "None", "OptimizationStatus": "Off"}
+SNAPSTART = {"SnapStart": {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}}
 
 
 def configuration(version: Version, arn: str) -> dict[str, Any]:
@@ -41,6 +42,7 @@ def configuration(version: Version, arn: str) -> dict[str, Any]:
         "EphemeralStorage": {"Size": version.tmp_mb},
         "SnapStart": NO_SNAPSTART,
         **version.kept,
+        **(SNAPSTART if version.snapstart else {}),
         "LoggingConfig": {
             "LogFormat": "Text",
             **version.kept.get("LoggingConfig", {}),

@@ -24,6 +24,33 @@ class Surroundings:
 
     endpoint_url: str  # an IP literal, so that no resolver is needed
     extra: Mapping[str, str] = field(default_factory=dict)
+    secret: Mapping[str, str] = field(default_factory=dict)  # the same, but of one instance alone
+
+
+MODE = "_LAMBENT_SNAPSTART"  # what `runtimes/python/snapstart.py` is told by
+LOG_STREAM = "AWS_LAMBDA_LOG_STREAM_NAME"
+CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+CREDENTIALS_URI = "http://127.0.0.1:9001/2021-04-23/credentials"
+# A process with threads cannot be copied, and these libraries start some when they are imported.
+NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def own_part(full: Mapping[str, str], around: Surroundings) -> dict[str, str]:
+    """What no other instance has of its environment, besides its credentials."""
+    own = {name: value for name, value in around.secret.items() if full[name] == value}
+    return {**own, LOG_STREAM: full[LOG_STREAM]}
+
+
+def shared_part(full: Mapping[str, str], around: Surroundings, mode: str, token: str) -> dict[str, str]:
+    """What others may begin with as well: no credentials, but where to ask for them."""
+    own = {*own_part(full, around), *CREDENTIALS}
+    told = {
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": CREDENTIALS_URI,
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
+        MODE: mode,
+    }
+    return {name: value for name, value in {**NO_THREADS, **full, **told}.items() if name not in own}
 
 
 def environment(
@@ -36,7 +63,7 @@ def environment(
         "AWS_LAMBDA_FUNCTION_VERSION": version.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(version.memory_mb),
         "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
-        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        LOG_STREAM: log_stream,
         "AWS_LAMBDA_INITIALIZATION_TYPE": "provisioned-concurrency" if ahead else "on-demand",
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{version.runtime}",
         "AWS_REGION": version.key.region,
@@ -45,5 +72,5 @@ def environment(
         "AWS_SECRET_ACCESS_KEY": credential.secret_key,
         "AWS_SESSION_TOKEN": credential.token or "",
     }
-    around_it = {"AWS_ENDPOINT_URL": around.endpoint_url, **around.extra}
+    around_it = {"AWS_ENDPOINT_URL": around.endpoint_url, **around.extra, **around.secret}
     return {**ETC, **around_it, **(version.environment or {}), **own}

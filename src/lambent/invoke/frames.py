@@ -20,12 +20,14 @@ PAYLOAD_BYTES = RESPONSE_PAYLOAD_BYTES
 
 class Kind(IntEnum):
     INVOKE = 1
+    IDENTITY = 2
     READY = 10
     INIT_ERROR = 11
     ANSWER = 12
     ERROR = 13
     NOT_JSON = 14
     PIECE = 15
+    SNAPSHOT = 16
 
 
 class Frame(NamedTuple):

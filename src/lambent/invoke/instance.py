@@ -10,18 +10,24 @@ from lambent.invoke.connection import Connection
 from lambent.invoke.frames import BadFrame, Frame, Kind, encode
 from lambent.invoke.runtime_connection import RuntimeConnection
 from lambent.invoke.stream import Stream
+from lambent.invoke.template import NOT_RESTORED, RESTORED, Origin, Stale, Template
 from lambent.invoke.transcript import Transcript
-from lambent.model.errors import InvalidContent
+from lambent.model.errors import InitFailed, InvalidContent, SnapStartFailed, SnapStartTimeout
 from lambent.model.function import Version
 from lambent.model.interpreter import Interpreter
 from lambent.model.invocation import TIMED_OUT, Invocation, Outcome, Run
-from lambent.model.limits import INIT_TIMEOUT_S
+from lambent.model.limits import INIT_TIMEOUT_S, RESTORE_TIMEOUT_S, SNAPSTART_INIT_TIMEOUT_S
 from lambent.records import report
 from lambent.sandbox.base import Exit, Process, Sandbox
 
 UNHANDLED = "Unhandled"
-ERROR_TYPE_CHARACTERS = 256
+ERROR_TYPE_CHARACTERS = PROBLEM_CHARACTERS = 256
 _ANSWER = int(Kind.ANSWER)  # an attribute of an enumeration is slow to look up
+NOT_IN_TIME = "Lambda couldn't restore the snapshot within the timeout limit."
+HOOK_FAILED = (
+    "The afterRestore() runtime hook encountered an error. "
+    "For more information, check the Amazon CloudWatch logs."
+)
 NOT_JSON = "Could not parse request body into json: Could not parse payload into json: "
 
 
@@ -46,6 +52,7 @@ class Instance:
         sandbox: Sandbox,
         environment: Mapping[str, str],
         transcript: Transcript,
+        origin: Origin | None = None,
     ) -> None:
         self.version = version
         self._interpreter = interpreter
@@ -53,9 +60,11 @@ class Instance:
         self._sandbox = sandbox
         self._environment = environment
         self._transcript = transcript
+        self._origin = origin
         self._connection: Connection | RuntimeConnection | None = None
         self._failure: Reply | None = None  # of an init that nobody has been told about
         self._init_ms: float | None = None  # of an init that no invocation has reported
+        self._restore_ms: float | None = None  # the same of a restore
         self.frozen = False
 
     @property
@@ -77,6 +86,49 @@ class Instance:
                 report.init_report(self._init_ms, status=reply.status, error_type=reply.error_type)
             )
             self._failure = reply if reply.status != "timeout" else None
+
+    async def restore(self) -> None:
+        """In place of `start` where there is a snapshot.
+
+        Raises `Stale`, and what AWS answers when a version cannot be restored.
+        """
+        began = time.perf_counter()
+        family, version = self._interpreter.family, self._interpreter.version
+        self._transcript.add(report.restore_start(family, version, self.version.key.region))
+        reply = await self._init(RESTORE_TIMEOUT_S)
+        self._restore_ms = (time.perf_counter() - began) * 1000
+        if reply is None:
+            self._transcript.add(report.restore_report(self._restore_ms))
+            return
+        status = reply.status or "error"
+        self._transcript.add(
+            report.restore_report(self._restore_ms, status=status, error_type=reply.error_type)
+        )
+        self._transcript.close()
+        self._transcript.flush()
+        raise SnapStartTimeout(NOT_IN_TIME) if status == "timeout" else SnapStartFailed(HOOK_FAILED)
+
+    async def prepare(self, template: Template) -> None:
+        """Run init, whose process is copied into the template and ends. Raises `InitFailed`."""
+        family, version = self._interpreter.family, self._interpreter.version
+        self._transcript.add(report.init_start(family, version, self.version.key.region))
+        began = time.perf_counter()
+        answer = await self._begin(max(SNAPSTART_INIT_TIMEOUT_S, self.version.timeout_s))
+        init_ms = (time.perf_counter() - began) * 1000
+        reply = self._init_failure(answer, Kind.SNAPSHOT)
+        if reply is not None:
+            self._transcript.add(
+                report.init_report(init_ms, status=reply.status, error_type=reply.error_type)
+            )
+        elif isinstance(answer, Frame):
+            problem = str(answer.meta_object().get("problem", ""))[:PROBLEM_CHARACTERS]
+            if problem:
+                template.give_up(problem)
+                self._transcript.add(report.no_snapshot_line(problem))
+        self._transcript.close()
+        self._transcript.flush()
+        if reply is not None:
+            raise _init_failed(reply)
 
     async def run(self, invocation: Invocation, stream: Stream | None = None) -> Outcome:
         """Raises `InvalidContent` when the payload is not JSON. A streamed answer goes to `stream`."""
@@ -116,17 +168,44 @@ class Instance:
 
     async def _init(self, timeout_s: float) -> Reply | None:
         """Start a process; None when it is ready."""
-        process = await self._sandbox.start(self._environment)
-        connection = self._connection = self._connect(process)
-        answer = await connection.receive(timeout_s)
+        origin = self._origin
+        answer = await self._begin(timeout_s, restore=origin is not None and origin.restores)
         if isinstance(answer, Frame) and answer.kind == Kind.READY:
             self._sandbox.hold_to_share()
             return None
+        return self._init_failure(answer, Kind.READY)
+
+    async def _begin(self, timeout_s: float, *, restore: bool = False) -> Frame | Exit | None:
+        """Start a process: what comes of it first. It goes on only when it is ready."""
+        origin = self._origin
+        environment = RESTORED if restore else self._environment
+        process = await self._sandbox.start(environment, origin.file if origin else None)
+        connection = self._connection = self._connect(process)
+        if origin is not None:
+            connection.send(origin.identity)
+        answer = await connection.receive(timeout_s)
+        if isinstance(answer, Frame) and answer.kind == Kind.READY:
+            return answer
         connection.drain_output()
         await self._drop_process()
+        if restore and isinstance(answer, Exit) and answer.status in NOT_RESTORED:
+            self._begin_anew()
+            raise Stale(f"The snapshot of {self.version.arn} cannot be restored.")
+        return answer
+
+    def _init_failure(self, answer: Frame | Exit | None, wanted: Kind) -> Reply | None:
         if isinstance(answer, Frame):
+            if answer.kind == wanted:
+                return None
             return _error(answer, "error") if answer.kind == Kind.INIT_ERROR else _broken("")
         return Reply(b"", status="timeout") if answer is None else _exited(answer, "")
+
+    def _begin_anew(self) -> None:
+        """Nobody begins with this snapshot any more; whoever has lost its process runs init itself."""
+        origin = self._origin
+        if origin is not None and origin.template is not None:
+            origin.template.stale = True
+            self._origin = origin.plain()
 
     def _connect(self, process: Process) -> Connection | RuntimeConnection:
         if self._interpreter.forks:
@@ -140,7 +219,10 @@ class Instance:
         if connection is None or not connection.alive:
             began = time.monotonic()
             await self._drop_process()
-            failed = await self._init(timeout_s)
+            try:
+                failed = await self._init(timeout_s)
+            except Stale:
+                failed = await self._init(timeout_s)
             if failed is not None:
                 return failed if failed.status != "timeout" else self._timed_out(invocation)
             timeout_s -= time.monotonic() - began
@@ -201,7 +283,10 @@ class Instance:
         self, invocation: Invocation, reply: Reply, started_at: float, duration_ms: float
     ) -> Outcome:
         init_ms, self._init_ms = self._init_ms, None
+        restore_ms, self._restore_ms = self._restore_ms, None
         billed_ms = report.billed_ms(duration_ms, init_ms)
+        if restore_ms is not None:
+            billed_ms += report.billed_ms(restore_ms)
         connection, memory_mb = self._connection, self.version.memory_mb
         run = Run(
             invocation.request_id,
@@ -215,6 +300,7 @@ class Instance:
             init_ms,
             reply.status,
             reply.error_type,
+            restore_ms,
         )
         tail = self._transcript.end(run, reply.lines)
         return Outcome(reply.payload, run.version, UNHANDLED if reply.error_type else None, tail, run)
@@ -239,6 +325,15 @@ def _error(frame: Frame, status: str) -> Reply:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return _broken("")
     return Reply(frame.payload, error_type, status)
+
+
+def _init_failed(reply: Reply) -> InitFailed:
+    """Why a version has no template, with AWS's code."""
+    if reply.status == "timeout":
+        return InitFailed("The function's init took longer than it may.", "FunctionError.InitTimeout")
+    told = orjson.loads(reply.payload)
+    text = f"{told['errorType']}: {told.get('errorMessage', '')}"
+    return InitFailed(f"The function's init failed: {text}", "FunctionError.RuntimeInitError")
 
 
 def _word(text: str) -> str:

@@ -1,5 +1,7 @@
 """How an instance is made: a version's files, an interpreter, walls, an environment, a log stream."""
 
+import logging
+import secrets
 import time
 import uuid
 from collections.abc import Callable
@@ -8,18 +10,24 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from lambent.invoke.environment import Surroundings, environment
+from lambent.invoke.environment import Surroundings, environment, own_part, shared_part
 from lambent.invoke.instance import Instance
+from lambent.invoke.template import Origin, Template, identity
 from lambent.invoke.transcript import Events, Transcript
 from lambent.model.function import Code, Version
 from lambent.model.identity import Credential
 from lambent.model.interpreter import Interpreter
 from lambent.model.invocation import Run
+from lambent.model.limits import MEMORY_MB
 from lambent.records.report import stream_name
-from lambent.sandbox.base import Host, SandboxSpec
+from lambent.sandbox.base import Host, Sandbox, SandboxSpec
 from lambent.store.bundle import Bundle
 
+log = logging.getLogger(__name__)
+
 CREDENTIAL_LIFETIME_S = 12 * 3600
+TEMPLATE_CREDENTIAL_LIFETIME_S = 3600  # its init may need some; a copy of them is in the snapshot then
+SPARE_MB = 64
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"  # a program that the runtime is started by
 
 
@@ -50,11 +58,55 @@ class Instances:
 
         Raises `SandboxError`; `InvalidParameter` for a lost runtime.
         """
-        interpreter = self.interpreter(version.runtime)
-        instance_id = uuid.uuid4().hex
+        spec = self._spec(version)
+        sandbox = await self.host.create(spec)
+        try:
+            instance = self._instance(version, spec, sandbox, ahead=ahead)
+            await instance.start()
+        except BaseException:
+            await sandbox.destroy()
+            raise
+        return instance
+
+    async def template(self, version: Version) -> Template:
+        """Run a version's init once, for its instances to begin with. Raises `InitFailed`, `SandboxError`."""
+        template = Template(secrets.token_urlsafe(32))
+        spec = self._spec(version)
+        if not (spec.interpreter.forks and self.host.snapshots):
+            template.give_up("this runtime has no snapshots here")
+            return template
+        # The copy counts as the template's own memory while it is made.
+        memory_mb = min(2 * spec.memory_mb + SPARE_MB, MEMORY_MB[1])
+        sandbox = await self.host.create(replace(spec, memory_mb=memory_mb))
+        try:
+            await self._instance(version, spec, sandbox, template, "template").prepare(template)
+        finally:
+            await sandbox.destroy()
+        if template.problem:
+            log.warning("%s has no snapshot: %s", version.arn, template.problem)
+        else:
+            template.seal()
+        return template
+
+    async def restored(self, version: Version, template: Template) -> Instance:
+        """An instance that begins with a template, or runs init itself where there is no snapshot.
+
+        Raises `Stale`, `SnapStartFailed`, `SnapStartTimeout`, `SandboxError`.
+        """
+        spec = self._spec(version)
+        sandbox = await self.host.create(spec)
+        try:
+            instance = self._instance(version, spec, sandbox, template, "plain")
+            await (instance.start() if template.problem else instance.restore())
+        except BaseException:
+            await sandbox.destroy()
+            raise
+        return instance
+
+    def _spec(self, version: Version) -> SandboxSpec:
         bundle = self.packages.bundle(version.code)
         spec = SandboxSpec(
-            interpreter=interpreter,
+            interpreter=self.interpreter(version.runtime),
             code=self.packages.folder(version.code),
             layers=tuple(self.packages.folder(layer.code) for layer in version.layers),
             memory_mb=version.memory_mb,
@@ -66,22 +118,32 @@ class Instances:
             account=version.key.account if self.strict else "",
         )
         if _is_observed(spec, version):
-            interpreter = replace(interpreter, program=True)
-            spec = replace(spec, interpreter=interpreter)
-        sandbox = await self.host.create(spec)
-        try:
-            stream = stream_name(time.time(), version.version, instance_id)
-            role = version.role.rpartition("/")[2]
-            credential = self.issue(version.key.account, role, version.key.name, CREDENTIAL_LIFETIME_S)
-            around = self.surroundings(version, credential)
-            transcript = Transcript(self._log_of(version, stream))
-            variables = environment(version, stream, credential, around, ahead)
-            instance = Instance(version, interpreter, sandbox, variables, transcript)
-            await instance.start()
-        except BaseException:
-            await sandbox.destroy()
-            raise
-        return instance
+            return replace(spec, interpreter=replace(spec.interpreter, program=True))
+        return spec
+
+    def _instance(
+        self,
+        version: Version,
+        spec: SandboxSpec,
+        sandbox: Sandbox,
+        template: Template | None = None,
+        mode: str = "",
+        ahead: bool = False,
+    ) -> Instance:
+        """One that has not begun. `mode` is how it does where it does not begin with the template."""
+        stream = stream_name(time.time(), version.version, uuid.uuid4().hex)
+        role = version.role.rpartition("/")[2]
+        lifetime_s = TEMPLATE_CREDENTIAL_LIFETIME_S if mode == "template" else CREDENTIAL_LIFETIME_S
+        credential = self.issue(version.key.account, role, version.key.name, lifetime_s)
+        around = self.surroundings(version, credential)
+        full = environment(version, stream, credential, around, ahead)
+        origin = None
+        if template is not None:
+            own = own_part(full, Surroundings("") if mode == "template" else around)
+            origin = Origin(identity(credential, own), None if template.problem else template)
+            full = shared_part(full, around, mode, template.token)
+        transcript = Transcript(self._log_of(version, stream))
+        return Instance(version, spec.interpreter, sandbox, full, transcript, origin)
 
     def _log_of(self, version: Version, stream: str) -> Callable[[Events | Run], None]:
         key = version.key

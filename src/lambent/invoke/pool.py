@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 
 from lambent.invoke.instance import Instance
 from lambent.invoke.line import Line, Place
-from lambent.model.errors import Throttled, Unavailable
+from lambent.model.errors import InitFailed, SnapStartFailed, SnapStartTimeout, Throttled, Unavailable
 from lambent.model.function import Version
 from lambent.model.names import FunctionKey
 from lambent.sandbox.base import SandboxError
@@ -226,10 +226,11 @@ class Pool:
 
     def _fail_one(self, line: Line, error: Exception) -> None:
         """One who waits hears that the start failed; a start is made for each of them in turn."""
-        if not isinstance(error, SandboxError | Unavailable):
+        known = isinstance(error, SnapStartFailed | SnapStartTimeout)
+        if not known and not isinstance(error, SandboxError | Unavailable | InitFailed):
             log.error("an instance of %s could not be made", line.version.arn, exc_info=error)
         if place := line.next_place():
-            place.set_exception(Unavailable(f"No instance could be made: {error}"))
+            place.set_exception(error if known else Unavailable(f"No instance could be made: {error}"))
 
     def _refuse(self, line: Line) -> None:
         """No room on this machine: who cannot be served by an instance that is busy now must come again."""

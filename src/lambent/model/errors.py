@@ -66,6 +66,26 @@ class RecursiveInvocation(PlatformError):
         )
 
 
+class SnapStartNotReady(Conflict):
+    """The version's snapshot is being made."""
+
+
+class SnapStartFailed(PlatformError):
+    """What a version wants to do after it was restored went wrong."""
+
+
+class SnapStartTimeout(PlatformError):
+    """A version took too long to be restored."""
+
+
+class InitFailed(Exception):
+    """A version's init failed before anybody called it; `code` is one of AWS's reasons."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Unavailable(PlatformError):
     """The platform cannot serve this now: a store is down, the disk is full, the node is stopping."""
 

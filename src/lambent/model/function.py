@@ -110,6 +110,11 @@ class Version:
         return (self.code, *(layer.code for layer in self.layers))
 
     @property
+    def snapstart(self) -> bool:
+        """Whether its instances begin with a snapshot of an init that is done."""
+        return self.version != LATEST and self.kept.get("SnapStart", {}).get("ApplyOn") == "PublishedVersions"
+
+    @property
     def log_group(self) -> str:
         return self.own_log_group or f"/aws/lambda/{self.key.name}"
 

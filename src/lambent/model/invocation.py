@@ -40,6 +40,7 @@ class Run(NamedTuple):
     init_ms: float | None = None  # set on a cold start only
     status: str = ""  # as in REPORT: timeout or error when the platform ended the run
     error_type: str | None = None  # such as Sandbox.Timedout or ValueError
+    restore_ms: float | None = None  # in place of init_ms where it began with a snapshot
 
 
 NO_RUN = Run("", "", 0.0, 0.0, 0.0, 0, 0, 0)

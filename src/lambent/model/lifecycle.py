@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
 
-from lambent.model.errors import Conflict
+from lambent.model.errors import Conflict, SnapStartNotReady
 from lambent.model.function import CREATING, Reason, State, UpdateStatus, Version
 from lambent.model.names import LATEST
 
@@ -80,6 +80,11 @@ def refusal(version: Version) -> str:
 
 def check_invocable(version: Version) -> None:
     """Raises `Conflict` unless the version can run; one that is being updated can."""
+    if version.state is State.PENDING and version.snapstart:
+        raise SnapStartNotReady(
+            "Lambda is initializing your function. You can invoke the function when the function state "
+            "becomes Active."
+        )
     if version.state is not State.ACTIVE:
         raise Conflict(refusal(version))
 

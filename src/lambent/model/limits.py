@@ -21,6 +21,8 @@ TIMEOUT_S = (1, 900)
 MEMORY_MB = (128, 10_240)
 TMP_MB = (512, 10_240)
 INIT_TIMEOUT_S = 10.0
+SNAPSTART_INIT_TIMEOUT_S = 130.0  # or the function's own, if that is longer
+RESTORE_TIMEOUT_S = 10.0
 
 ACCOUNT_CONCURRENCY = 1000
 UNRESERVED_CONCURRENCY = 100  # what functions cannot have for themselves

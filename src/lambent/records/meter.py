@@ -67,7 +67,7 @@ class Settled(NamedTuple):
             run.started_at,
             run.duration_ms,
             run.billed_ms,
-            run.init_ms,
+            run.init_ms if run.restore_ms is None else run.restore_ms,
             run.memory_peak_mb,
             self.tenant,
         )

@@ -52,6 +52,15 @@ def init_start(family: str, version: str, region: str) -> str:
     return f"INIT_START Runtime Version: {name}\tRuntime Version ARN: {arn}\n"
 
 
+def restore_start(family: str, version: str, region: str) -> str:
+    return init_start(family, version, region).replace("INIT", "RESTORE", 1)
+
+
+def restore_report(restore_ms: float, *, status: str = "", error_type: str | None = None) -> str:
+    """`status` is the empty text when it went well."""
+    return f"RESTORE_REPORT Restore Duration: {restore_ms:.2f} ms{_after_tab(_status(status, error_type))}\n"
+
+
 def start(request_id: str, version: str) -> str:
     return f"START RequestId: {request_id} Version: {version}\n"
 
@@ -63,6 +72,11 @@ def end(request_id: str) -> str:
 def report(run: Run) -> str:
     """The line that sums an invocation up."""
     init = "" if run.init_ms is None else f"Init Duration: {run.init_ms:.2f} ms\t"
+    if run.restore_ms is not None:
+        init = (
+            f"Restore Duration: {run.restore_ms:.2f} ms\t"
+            f"Billed Restore Duration: {billed_ms(run.restore_ms)} ms\t"
+        )
     return (
         f"REPORT RequestId: {run.request_id}\tDuration: {run.duration_ms:.2f} ms\t"
         f"Billed Duration: {run.billed_ms} ms\tMemory Size: {run.memory_mb} MB\t"
@@ -86,6 +100,10 @@ def init_report(
     """The line that sums a failed init up. `phase` is `invoke` for the second try, inside the first call."""
     ended = _status(status or "error", error_type)
     return f"INIT_REPORT Init Duration: {init_ms:.2f} ms\tPhase: {phase}\t{ended}\n"
+
+
+def _after_tab(text: str) -> str:
+    return f"\t{text}" if text else ""
 
 
 def _status(status: str, error_type: str | None) -> str:
@@ -121,6 +139,11 @@ def exit_line(
     error_type: str = "Runtime.ExitError",
 ) -> str:
     return f"{exit_message(request_id, status, signal)}\n{error_type}\n"
+
+
+def no_snapshot_line(problem: str) -> str:
+    """Ours, too: a version of SnapStart starts as any other."""
+    return f"[LAMBENT] no snapshot, so every instance runs init: {problem}\n"
 
 
 def dropped_line(lines: int, reason: str) -> str:

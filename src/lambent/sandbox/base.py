@@ -62,8 +62,12 @@ class Sandbox(Protocol):
 
     id: str
 
-    async def start(self, environment: Mapping[str, str]) -> Process:
-        """Start the runtime's bootstrap with exactly this environment; the previous process must be gone."""
+    async def start(self, environment: Mapping[str, str], snapshot: int | None = None) -> Process:
+        """Start the runtime's bootstrap with exactly this environment; the previous process must be gone.
+
+        `snapshot` is an open file that stays the caller's: a template writes one into it, of which another
+        process of the same interpreter is made (`runtimes/python/snapstart.py`).
+        """
 
     def hold_to_share(self) -> None:
         """Init is over: no more cpu than its share, if the host was set up so, until the next `start`."""
@@ -114,6 +118,7 @@ class Host(Protocol):
     """Makes sandboxes and runs the platform's own child programs."""
 
     isolation: str  # namespaces | userns | process
+    snapshots: bool  # whether its processes can be made from a snapshot
 
     async def create(self, spec: SandboxSpec) -> Sandbox: ...
 

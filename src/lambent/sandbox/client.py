@@ -35,6 +35,7 @@ class LauncherHost:
     """The `Host` of namespaces isolation. Once `lost` is done the launcher is gone, with all sandboxes."""
 
     isolation = "namespaces"
+    snapshots = True
 
     def __init__(
         self, sock: socket.socket, code: Path, doors: Mapping[int, Door], resolver: Resolver | None = None
@@ -266,7 +267,7 @@ class LauncherSandbox:
     def thaw(self) -> None:
         self.freezer.thaw()
 
-    async def start(self, environment: Mapping[str, str]) -> Process:
+    async def start(self, environment: Mapping[str, str], snapshot: int | None = None) -> Process:
         self.quota.release()
         host = self.host
         number = next(host._numbers)
@@ -280,10 +281,11 @@ class LauncherSandbox:
         host._sandboxes[self.number] = self
         wanted, self.wanted = self.wanted, {}
         try:
-            answer = await host._ask({**message, "environment": dict(environment)}, [theirs.detach(), write])
-            process.peak = Peak(
-                answer["peak_file"], answer["inherited_bytes"], answer["limit_mb"], answer["init"]
-            )
+            given = [theirs.detach(), write, *([os.dup(snapshot)] if snapshot is not None else [])]
+            answer = await host._ask({**message, "environment": dict(environment)}, given)
+            restored_bytes = os.fstat(snapshot).st_size if snapshot is not None else 0
+            inherited_bytes = restored_bytes or answer["inherited_bytes"]
+            process.peak = Peak(answer["peak_file"], inherited_bytes, answer["limit_mb"], answer["init"])
             self.freezer = Freezer(answer["freezer_file"])
             self.quota = Quota(answer["quota_file"], answer["limit_mb"])
         except BaseException as error:

@@ -66,7 +66,9 @@ class PlainSandbox:
         self._family: Family | None = None
         (folder / "tmp").mkdir(parents=True)
 
-    async def start(self, environment: Mapping[str, str]) -> Process:
+    async def start(self, environment: Mapping[str, str], snapshot: int | None = None) -> Process:
+        if snapshot is not None:
+            raise SandboxError("a process without a zygote has no snapshots")
         if self._family and not self._family.exited.done():
             raise SandboxError(f"sandbox {self.id}: its process {self._family.pid} still runs")
         control, inside = socket.socketpair()
@@ -154,6 +156,7 @@ class ProcessHost:
     """Plain children under the node's own user; as root, each program's folder has a user of its own."""
 
     isolation = "process"
+    snapshots = False
 
     def __init__(self, data: Path, programs: Iterable[Program] = ()) -> None:
         self._folder = data / "sandbox"

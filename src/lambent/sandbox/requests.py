@@ -116,7 +116,8 @@ class Requests:
     def _start(self, cell: Cell, message: Message, descriptors: list[int]) -> Reply:
         process = checks.number(message, "process")
         environment = checks.environment(message)
-        control, output = checks.descriptors(descriptors, stat.S_ISSOCK, stat.S_ISFIFO)
+        kinds = [stat.S_ISSOCK, stat.S_ISFIFO, stat.S_ISREG][: 3 if len(descriptors) > 2 else 2]
+        control, output, *snapshot = checks.descriptors(descriptors, *kinds)
 
         def on_end(ended: Ended) -> None:
             self.tell(
@@ -124,7 +125,7 @@ class Requests:
                 | ({"problem": ended.problem} if ended.problem else {})
             )
 
-        given = [("control", control), ("output", output)]
+        given = [("control", control), ("output", output), *(("snapshot", file) for file in snapshot)]
         self.cells.start(cell, environment, given, on_end)
         shell = cell.shell
         return {

@@ -20,7 +20,7 @@ ALLOWED = """
 read:0:63 write:1:64 open:2: close:3:57 stat:4: fstat:5:80 lstat:6: poll:7: lseek:8:62 mmap:9:222
 mprotect:10:226 munmap:11:215 brk:12:214 rt_sigaction:13:134 rt_sigprocmask:14:135 rt_sigreturn:15:139
 ioctl:16:29 pread64:17:67 pwrite64:18:68 readv:19:65 writev:20:66 access:21: pipe:22: select:23:
-sched_yield:24:124 mremap:25:216 msync:26:227 mincore:27:232 madvise:28:233 shmget:29:194 shmat:30:196
+sched_yield:24:124 mremap:25:216 msync:26:227 mincore:27:232 shmget:29:194 shmat:30:196
 shmctl:31:195 dup:32:23 dup2:33: pause:34: nanosleep:35:101 getitimer:36:102 alarm:37: setitimer:38:103
 getpid:39:172 sendfile:40:71 connect:42:203 accept:43:202 sendto:44:206 recvfrom:45:207 sendmsg:46:211
 recvmsg:47:212 shutdown:48:210 bind:49:200 listen:50:201 getsockname:51:204 getpeername:52:205
@@ -69,6 +69,7 @@ SPECIAL = {  # whose arguments are looked at
     "x86_64": {
         "clone": 56,
         "clone3": 435,
+        "madvise": 28,
         "prlimit64": 302,
         "setrlimit": 160,
         "setsockopt": 54,
@@ -78,6 +79,7 @@ SPECIAL = {  # whose arguments are looked at
     "aarch64": {
         "clone": 220,
         "clone3": 435,
+        "madvise": 233,
         "prlimit64": 261,
         "setrlimit": 164,
         "setsockopt": 208,
@@ -90,6 +92,7 @@ AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 NETLINK_ROUTE = 0  # getaddrinfo asks it for the addresses
 PROTOCOLS = (0, 1, 6, 17, 58)  # IP's own, ICMP, TCP, UDP, ICMPv6; for others the kernel loads modules
 SOL_TCP, TCP_ULP = 6, 31  # what runs on top of TCP in the kernel, such as its TLS
+GIVES_BACK = (4, 24)  # MADV_DONTNEED, MADV_DONTNEED_LOCKED
 RLIMIT_CORE = 4  # stays at 1, which alone keeps a crash from the host's handler
 
 LOAD, JUMP, JUMP_EQUAL, JUMP_GREATER, JUMP_AT_LEAST, JUMP_BITS, RETURN = (
@@ -134,8 +137,8 @@ def ranges(numbers: list[int]) -> list[tuple[int, int]]:
     return found
 
 
-def program(machine: str) -> bytes:
-    """The filter in classic BPF."""
+def program(machine: str, restored: bool = False) -> bytes:
+    """The filter in classic BPF. What was `restored` from a snapshot may not give pages back."""
     special = {
         "clone": _clone(),
         "clone3": [
@@ -146,6 +149,7 @@ def program(machine: str) -> bytes:
         "setsockopt": _setsockopt(),
         "socket": _socket(),
         "socketpair": _socketpair(),
+        "madvise": _madvise(GIVES_BACK if restored else ()),
     }
     code: list[Instruction] = [
         (LOAD, 0, 0, ARCH),
@@ -177,6 +181,12 @@ def _when(values: tuple[int, ...], then: list[Instruction]) -> list[Instruction]
 
 def _clone() -> list[Instruction]:
     return [(LOAD, 0, 0, ARGUMENT_0), (JUMP_BITS, 1, 0, NAMESPACE_FLAGS), ALLOWED_CALL, REFUSED]
+
+
+def _madvise(refused: tuple[int, ...]) -> list[Instruction]:
+    """Allocators rely on zeros in pages that they gave back: here the snapshot would come to light again."""
+    invalid = (RETURN, 0, 0, refuse(errno.EINVAL))
+    return [(LOAD, 0, 0, ARGUMENT_2), *_when(refused, [invalid]), ALLOWED_CALL] if refused else [ALLOWED_CALL]
 
 
 def _prlimit() -> list[Instruction]:
@@ -220,5 +230,5 @@ def install(filter_program: bytes) -> None:
     syscalls.call("seccomp", SET_MODE_FILTER, 0, pointer.contents)
 
 
-def for_this_machine() -> bytes:
-    return program(platform.machine())
+def for_this_machine(restored: bool = False) -> bytes:
+    return program(platform.machine(), restored)

@@ -30,6 +30,7 @@ OPEN_MAX = 256  # more descriptors than a zygote ever has
 FILES = 1024  # AWS's limit of open files
 PROCESSES = 1024  # too
 FUNCTION = 993  # as in sandbox/users.py
+SNAPSTART = "_LAMBENT_SNAPSTART"  # tells `runtimes/python/snapstart.py` how to begin
 NO_CORE = 1  # with 0 a core dump still goes to a host's handler, where it has one
 SET_UP_FAILED = 125
 SANDBOX = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET
@@ -48,7 +49,7 @@ class Zygote:
         self.launcher = launcher
         self.entry = entry
         self.children: dict[int, int] = {}  # pid to the launcher's number
-        self.filter = seccomp.for_this_machine()
+        self.filters = {restored: seccomp.for_this_machine(restored) for restored in (False, True)}
         kernel = landlock.version()
         self.wall = landlock.Wall(kernel) if kernel else None
         self.own = syscalls.pidfd_open(os.getpid())
@@ -110,7 +111,7 @@ class Zygote:
             furnish(given, request["uid"])
             if self.wall:
                 self.wall.enclose(rules)
-            confine(request["uid"], self.filter)
+            confine(request["uid"], self.filters[request["environment"].get(SNAPSTART) == "restored"])
             adopt(given)
         except BaseException as error:
             wire.send(self.launcher, {"id": number, "failed": repr(error)})
@@ -188,7 +189,11 @@ def adopt(given: Descriptors) -> None:
     os.dup2(given["output"][0], 1)
     os.dup2(given["output"][0], 2)
     os.dup2(given["control"][0], LAUNCHER)
-    os.closerange(LAUNCHER + 1, OPEN_MAX)
+    last = LAUNCHER
+    for snapshot in given.get("snapshot", ()):
+        last += 1
+        os.dup2(snapshot, last)
+    os.closerange(last + 1, OPEN_MAX)
 
 
 def run(entry: Entry, environment: dict[str, str]) -> typing.NoReturn:
@@ -208,6 +213,7 @@ def functions(libraries: str, bootstrap: str) -> Entry:
     module = importlib.import_module(package.__name__ + ".bootstrap")
     with pipes_for_output():
         module.prepare()
+        importlib.import_module(package.__name__ + ".snapstart").prepare()
 
     def entry(control: int, environment: dict[str, str]) -> int | None:
         return module.main(control, libraries=libraries, environment=environment)  # type: ignore[no-any-return]

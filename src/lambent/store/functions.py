@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from lambent.model.alias import Alias
-from lambent.model.errors import Conflict, InvalidParameter, NotFound, Precondition, Unavailable
-from lambent.model.function import CREATING, Code, Reason, Version
+from lambent.model.errors import Conflict, InitFailed, InvalidParameter, NotFound, Precondition, Unavailable
+from lambent.model.function import CREATING, Code, Reason, State, Version
 from lambent.model.lifecycle import (
     CREATED,
     READY,
@@ -41,17 +41,28 @@ async def _as_it_is(code: Code) -> None:
     """Nothing has to be done before this code can run."""
 
 
+async def _at_once(version: Version) -> None:
+    """It needs no snapshot."""
+
+
 class Functions(Snapshot):
     """Every function and version of this store.
 
     Look-ups read a snapshot in memory that each change refreshes after its commit. A new or updated version
-    is completed by a task of its own: `prepare` puts its code in place, then it becomes Active.
+    is completed by a task of its own: `prepare` puts its code in place, `optimize` makes the snapshot of a
+    version of SnapStart, then it becomes Active. Either may raise `InitFailed`.
     """
 
-    def __init__(self, store: Store, prepare: Prepare = _as_it_is) -> None:
+    def __init__(
+        self,
+        store: Store,
+        prepare: Prepare = _as_it_is,
+        optimize: Callable[[Version], Awaitable[None]] = _at_once,
+    ) -> None:
         super().__init__()
         self._store = store
         self._prepare = prepare
+        self._optimize = optimize
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def load(self) -> None:
@@ -69,8 +80,8 @@ class Functions(Snapshot):
             function = self._functions[alias.key]
             self._functions[alias.key] = replace(function, aliases={**function.aliases, alias.name: alias})
         for function in self._functions.values():
-            if in_transit(function.latest):
-                self._spawn(self._settle(function.latest))
+            for version in (function.latest, *function.published.values()):
+                self._settle_later(version)
 
     async def close(self) -> None:
         """Stop; what is not complete is completed at the next start."""
@@ -221,9 +232,13 @@ class Functions(Snapshot):
         if after is not None:
             after()
         for version in change.saved:
-            if version.version == LATEST and in_transit(version):
-                self._spawn(self._settle(version))
+            self._settle_later(version)
         return change.result
+
+    def _settle_later(self, version: Version) -> None:
+        """$LATEST is settled together with what was published of it, unless that takes a step more."""
+        if in_transit(version) and (version.version == LATEST or version.snapstart):
+            self._spawn(self._settle(version))
 
     async def _settle(self, begun: Version) -> None:
         """End the step that `begun` is in; as long as the store cannot write, try again."""
@@ -231,14 +246,22 @@ class Functions(Snapshot):
         try:
             for code in begun.packages:
                 await self._prepare(code)
+            if begun.snapstart:
+                await self._optimize(begun)
+        except InitFailed as error:
+            step, reason = Step.FAIL, Reason(str(error), error.code)
         except Exception as error:
             log.exception("the code of %s cannot be put in place", begun.arn)
             step, reason = Step.FAIL, Reason(str(error), "InternalError")
 
         def work(tx: Transaction) -> Change:
             latest = _latest(tx, begun.key)
-            both = (latest, rows.load_newest(tx, begun.key))
-            ended = [advance(v, step, reason) for v in both if v and in_transit(v) and v.code == begun.code]
+            if begun.snapstart:
+                these = [rows.load(tx, begun.key, begun.version)]
+            else:
+                newest = rows.load_newest(tx, begun.key)
+                these = [latest, newest if newest and not newest.snapstart else None]
+            ended = [advance(v, step, reason) for v in these if v and in_transit(v) and v.code == begun.code]
             for version in ended:
                 rows.save(tx, version)
             return Change(result=latest, saved=tuple(ended))
@@ -285,17 +308,16 @@ def _published_before(tx: Transaction, latest: Version) -> Version | None:
 
 
 def _publish(tx: Transaction, latest: Version, at: Standing, description: str | None = None) -> Version:
-    state, update_status = at
     version = replace(
         latest,
         version=rows.take_number(tx, latest.key),
         description=latest.description if description is None else description,
-        state=state,
-        state_reason=CREATING if at == CREATED else None,
-        update_status=update_status,
         update_reason=None,
         revision_id=new_revision(),
         published_from=latest.fingerprint,
     )
+    state, update_status = CREATED if version.snapstart else at
+    reason = CREATING if state is State.PENDING else None
+    version = replace(version, state=state, state_reason=reason, update_status=update_status)
     rows.save(tx, version)
     return version

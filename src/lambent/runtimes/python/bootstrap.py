@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Mapping, NoReturn, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Mapping, MutableMapping, NoReturn, Optional, Sequence, Union
 
 from . import frames, handler, marshal, models, output, streams
 from .context import Environment, LambdaContext
@@ -33,7 +33,7 @@ def main(
     control_fd: Optional[int] = CONTROL_FD,
     libraries: str = LIBRARIES,
     layers: Sequence[str] = LAYERS,
-    environment: Optional[Mapping[str, str]] = None,
+    environment: Optional[MutableMapping[str, str]] = None,
 ) -> NoReturn:
     """Serve on `control_fd`, or over the Runtime API; never returns, but ends as the interpreter would.
 
@@ -45,8 +45,9 @@ def main(
     try:
         if environment is None:
             prepare()
+        snapstart = _snapstart(environment)
         begin(environment)
-        status = run(_channel(control_fd), libraries, layers)
+        status = run(_channel(control_fd), libraries, layers, snapstart)
     except SystemExit as error:
         status = _status(error)
     except BaseException:
@@ -70,6 +71,12 @@ def begin(environment: Optional[Mapping[str, str]] = None) -> None:
         os.environ.clear()
         os.environ.update(environment)
     time.tzset()
+    renew()
+    output.configure_logging()
+
+
+def renew() -> None:
+    """Random numbers that no twin draws."""
     random.seed()
     openssl: Any = sys.modules.get("_ssl")
     if openssl:  # OpenSSL notices a fork by its pid only, and twins have the same one
@@ -77,16 +84,19 @@ def begin(environment: Optional[Mapping[str, str]] = None) -> None:
     numpy: Any = sys.modules.get("numpy.random")
     if numpy:
         numpy.seed()
-    output.configure_logging()
 
 
-def run(channel: Channel, libraries: str, layers: Sequence[str]) -> int:
+def run(channel: Channel, libraries: str, layers: Sequence[str], snapstart: Any = None) -> int:
     """Import the handler, tell the node, serve; the status to exit with."""
     task = os.environ["LAMBDA_TASK_ROOT"]
     os.chdir(task)
     handler.set_search_path(task, libraries, layers)
+    if snapstart:
+        snapstart.begin(channel)
     try:
         function = handler.load(os.environ["_HANDLER"])
+        if snapstart:
+            snapstart.settle(channel, renew)
     except Exception as error:
         told = describe(error)
         output.log_error(told)
@@ -98,6 +108,17 @@ def run(channel: Channel, libraries: str, layers: Sequence[str]) -> int:
     serve(channel, function)
     output.flush()
     os._exit(0)  # the node has gone: nobody waits for threads and exit hooks
+
+
+def _snapstart(environment: Optional[MutableMapping[str, str]]) -> Any:
+    """What belongs to SnapStart, for the processes that do; a restored one ends here, and begins in there."""
+    values = os.environ if environment is None else environment
+    if "_LAMBENT_SNAPSTART" not in values:
+        return None
+    from . import snapstart
+
+    snapstart.enter(values)
+    return snapstart
 
 
 def serve(channel: Channel, function: handler.Handler) -> None:

@@ -10,6 +10,7 @@ HEADER = struct.Struct("!BII")
 
 # Node to process: {"id", "deadline_ms", "arn", "client_context", "tenant", "trace", "streams"}, the event.
 INVOKE = 1
+IDENTITY = 2  # what this process of a SnapStart is alone to know: {"environment", "credentials"} as JSON
 
 READY = 10  # process to node: the handler is imported
 INIT_ERROR = 11  # the error as JSON; the process ends
@@ -17,6 +18,7 @@ ANSWER = 12  # {"id"}, the answer as JSON
 ERROR = 13  # {"id"}, the error as JSON
 NOT_JSON = 14  # {"id", "message"}: the event is no JSON, the handler was not called
 PIECE = 15  # {"id", "type"}, a part of an answer that its caller takes as it comes; ANSWER or ERROR ends it
+SNAPSHOT = 16  # a template has made one, or {"problem"} says why not; the process ends
 
 _READ_BYTES = 65536
 _COPY_BYTES = 65536  # a frame larger than this is not copied together

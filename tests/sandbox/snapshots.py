@@ -1,0 +1,55 @@
+"""Templates and what begins with them, on a launcher, as an instance does it."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.caller import Caller
+from tests.sandbox.conftest import VARIABLES, sandbox_on
+from tests.sandbox.launched import Launched
+
+from lambent.runtimes.python import frames
+
+CREDENTIALS = {
+    "AccessKeyId": "AKID",
+    "SecretAccessKey": "secret",
+    "Token": "token",
+    "Expiration": "2099-01-01T00:00:00Z",
+}
+ENVIRONMENT = {
+    **VARIABLES,
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN": "door",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+async def begin(
+    launched: Launched, code: Path, file: int, mode: str, own: dict[str, str] | None = None, **more: Any
+) -> Caller:
+    """A process of SnapStart that has been told what is its own."""
+    sandbox = await sandbox_on(launched, code, memory_mb=1024, **more)
+    environment = {"_LAMBENT_SNAPSTART": mode}
+    if mode != "restored":
+        environment |= ENVIRONMENT
+    caller = Caller(await sandbox.start(environment, file))
+    launched.callers.append(caller)
+    told = json.dumps({"environment": own or {}, "credentials": CREDENTIALS}).encode()
+    frame = frames.HEADER.pack(frames.IDENTITY, 0, len(told)) + told
+    await asyncio.get_running_loop().sock_sendall(caller.process.control, frame)
+    return caller
+
+
+async def snapshot(launched: Launched, code: Path, **more: Any) -> tuple[int, str]:
+    """A new file with a snapshot, or the reason why there is none."""
+    file = os.memfd_create("test")
+    caller = await begin(launched, code, file, "template", **more)
+    kind, meta, payload = await caller.frame()
+    assert kind == frames.SNAPSHOT, (payload, bytes(caller.printed))
+    await caller.ended()
+    return file, meta["problem"]
+
+
+async def restored(launched: Launched, code: Path, file: int, **more: Any) -> Caller:
+    return await (await begin(launched, code, file, "restored", **more)).ready()
