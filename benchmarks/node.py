@@ -59,14 +59,14 @@ class Node:
             config=Config(retries={"total_max_attempts": 1}),
         )
 
-    def deploy(self, client: Any, name: str, code: str, memory_mb: int) -> None:
+    def deploy(self, client: Any, name: str, code: str, memory_mb: int, timeout_s: int = 30) -> None:
         client.create_function(
             FunctionName=name,
             Runtime=RUNTIME,
             Role=ROLE,
             Handler="handler.handler",
             MemorySize=memory_mb,
-            Timeout=30,
+            Timeout=timeout_s,
             Code={"ZipFile": zip_of(code)},
         )
         deadline = time.monotonic() + START_S

@@ -56,6 +56,7 @@ from lambent.objects.gateway import Gateway
 from lambent.objects.place import Place
 from lambent.records.records import Records
 from lambent.runtimes.catalog import Catalog
+from lambent.sandbox import headroom
 from lambent.sandbox.base import Door, Host
 from lambent.settings import Settings
 from lambent.store.authority import Authority
@@ -192,6 +193,7 @@ class Node:
             limit=self.settings.max_instances,
             starting_limit=2 * CORES,
             idle_s=self.settings.idle_s,
+            memory_is_short=headroom.find(self.settings.min_free_mb).is_short,
         )
         self.pool.start()
         self.functions.on_change(lambda key: self.pool.retire(key, self.functions.identities(key)))

@@ -45,6 +45,7 @@ class Settings:
     postgres: str = ""  # a connection URI to use in place of the embedded cluster
     idle_s: float = 600.0  # an instance without calls is reclaimed after this
     max_instances: int = 1000
+    min_free_mb: int = 256  # with less memory left, idle instances make way for those that start
     snapstart_mb: int = 4096  # memory that the snapshots of SnapStart's versions may take together
     drain_s: float = 30.0  # how long a stopping node waits for what runs
 

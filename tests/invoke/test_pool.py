@@ -239,6 +239,30 @@ async def test_a_full_machine_gives_up_an_idle_stranger_before_it_refuses(
                 pass
 
 
+async def test_what_is_idle_makes_way_when_memory_is_short(
+    shop: Workshop, pool_of: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambent.invoke.pool.RELIEF", 2)
+    short: list[bool] = []
+    pool = pool_of(memory_is_short=lambda: bool(short))
+    for tenant in ("first", "second", "third"):
+        async with pool.instance(VERSION, tenant):
+            pass
+    short.append(True)
+    async with pool.instance(OTHER):
+        assert [made.closed for made in shop.made] == [True, True, False, False]
+        async with pool.instance(VERSION, "third"):  # who is there costs nothing
+            assert len(shop.made) == 4
+    async with pool.instance(VERSION, "first"):
+        assert sum(made.closed for made in shop.made) == 4
+        with pytest.raises(Throttled):  # nothing is idle any more
+            async with pool.instance(OTHER):
+                pass
+        short.clear()
+        async with pool.instance(OTHER):
+            assert len(shop.made) == 6
+
+
 async def test_a_start_that_fails_is_told_to_each_who_waits(
     shop: Workshop, pool_of: Callable[..., Pool]
 ) -> None:

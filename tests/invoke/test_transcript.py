@@ -90,6 +90,19 @@ def test_a_line_without_end_is_cut() -> None:
     assert [len(line) - 1 for line in log.lines] == [2 * LOG_EVENT_BYTES + 5, LOG_EVENT_BYTES, 1]
 
 
+def test_a_flood_is_counted_by_its_lines_however_they_come() -> None:
+    log = Log()
+    log.begin()
+    log.transcript.feed((b"x" * 100_000 + b"\n") * (LOG_BYTES_PER_INVOCATION // 100_000 + 1))
+    said = len(log.lines)
+    log.transcript.feed(b"dropped\n")
+    for piece in (b"on", b"e\ntwo\n", b"thr", b"ee\n", b"the last"):
+        log.transcript.feed(piece)
+    assert len(log.lines) == said
+    log.transcript.end(RUN)
+    assert "6 log lines dropped" in log.lines[-3]
+
+
 def test_what_is_too_much_is_dropped_and_counted() -> None:
     log = Log()
     log.begin()

@@ -21,6 +21,7 @@ REAP_S = 5.0
 FREEZE_S = 0.05  # so long nobody calls an instance before it is frozen
 WAITING = 10_000  # invocations of one version that may wait for an instance
 FEW = 2  # times the starting limit: as many instances serve a queue before it is looked at whether it moves
+RELIEF = 4  # idle instances that make way for one that starts while memory is short
 GROWTH_S = 3.0  # a queue that moves gets another instance so often; one that stood so long, as many as wait
 
 INIT_FAILED, NO_ROOM = "FUNCTION_ERROR_INIT_FAILURE", "INSUFFICIENT_CAPACITY"  # of what is to be kept
@@ -35,13 +36,24 @@ class Pool:
     calls is served by a few warm instances, one of long calls soon has an instance each. A freed instance
     goes to whoever waits, callers on the wire before the queue. Work from the queue can wait: as long as it
     moves, hundreds of instances would only stand in each other's way, at the processor and in the warehouse.
+    Where `memory_is_short` says so, what is idle makes way for what starts, the oldest first; with nothing
+    idle nothing more is started.
     """
 
-    def __init__(self, make: Make, *, limit: int, starting_limit: int, idle_s: float) -> None:
+    def __init__(
+        self,
+        make: Make,
+        *,
+        limit: int,
+        starting_limit: int,
+        idle_s: float,
+        memory_is_short: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._make = make
         self._limit = limit
         self._starting_limit = starting_limit
         self._idle_s = idle_s
+        self._memory_is_short = memory_is_short
         self._lines: dict[str, Line] = {}
         self._turn: deque[Line] = deque()  # those that wait for a start, in turn
         self._starting = 0
@@ -146,7 +158,7 @@ class Pool:
                 self._turn.append(line)
                 self._look_later()
                 continue
-            if self._count >= self._limit and not self._evict():
+            if not self._has_room():
                 self._refuse(line)
                 continue
             ahead = line.kept > line.there + line.starting
@@ -158,6 +170,12 @@ class Pool:
     def _refill(self, line: Line) -> None:
         self._turn.extend([line] * max(0, line.wanted - line.starting))
         self._start_more()
+
+    def _has_room(self) -> bool:
+        """Whether one more may start; what is idle makes way."""
+        if self._count >= self._limit and not self._evict():
+            return False
+        return not self._memory_is_short() or sum(self._evict() for _ in range(RELIEF)) > 0
 
     def _may_grow(self, line: Line) -> bool:
         """Whether who waits in the line shall have one more instance, or can wait for those there are."""
@@ -242,7 +260,7 @@ class Pool:
             place.set_exception(Throttled("ConcurrentInvocationLimitExceeded"))
 
     def _evict(self) -> bool:
-        """Destroy the instance that has been idle for longest, for the sake of another version."""
+        """Destroy the instance that has been idle for longest, for the sake of another one."""
         lines = [line for line in self._lines.values() if line.idle and line.there > line.kept]
         if not lines:
             return False

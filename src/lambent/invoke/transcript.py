@@ -64,6 +64,10 @@ class Transcript:
 
     def feed(self, data: bytes) -> None:
         """Output as it came from the pipe."""
+        if self._room <= 0:  # a flood: what is dropped is only counted
+            self._dropped += data.count(b"\n")
+            self._partial = data.rpartition(b"\n")[2][:LOG_EVENT_BYTES]
+            return
         now_ms = int(time.time() * 1000)
         *lines, partial = (self._partial + data).split(b"\n")
         while len(partial) > LOG_EVENT_BYTES:

@@ -181,6 +181,17 @@ def find(
     return Tree(name, {c: g / name for c, g in groups.items()}, mounted, unified, lent_to)
 
 
+def memory_groups(own: Path) -> list[Path]:
+    """The group of a process that counts its memory, and those above it."""
+    memberships = _memberships((own / "cgroup").read_text())
+    mounts = _mounts((own / "mountinfo").read_text())
+    name = next((name for name in ("memory", UNIFIED) if name in mounts and name in memberships), None)
+    if name is None:
+        return []
+    group = mounts[name] / memberships[name].lstrip("/")
+    return [folder for folder in (group, *group.parents) if folder.is_relative_to(mounts[name])]
+
+
 LEAF = "lambent-launcher"
 
 
