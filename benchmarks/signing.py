@@ -16,9 +16,11 @@ class Signer:
     secret_key: str
     region: str = "us-east-1"
 
-    def invoke(self, function: str, payload: bytes) -> bytes:
+    def invoke(self, function: str, payload: bytes, *, stream: bool = False) -> bytes:
         """A synchronous Invoke, from the request line to the body's last byte."""
         path = f"/2015-03-31/functions/{function}/invocations"
+        if stream:
+            path = f"/2021-11-15/functions/{function}/response-streaming-invocations"
         request = AWSRequest("POST", f"http://{self.host}{path}", data=payload)
         request.headers["Host"] = self.host
         SigV4Auth(Credentials(self.access_key, self.secret_key), "lambda", self.region).add_auth(request)

@@ -12,7 +12,7 @@ from pathlib import Path
 import lambent
 from lambent.cli.attempts import HANDLER, QUICK, REFUSALS
 from lambent.invoke.connection import Connection
-from lambent.invoke.frames import Frame, Kind, encode
+from lambent.invoke.frames import Frame, Kind
 from lambent.model.interpreter import Interpreter
 from lambent.sandbox.base import SandboxError, SandboxSpec
 from lambent.sandbox.client import LauncherHost
@@ -75,7 +75,7 @@ async def _attempt_all(interpreter: Interpreter) -> list[str]:
 
 async def _refused(connection: Connection, attempt: str) -> bool:
     meta = json.dumps({"id": "trial", "deadline_ms": 0, "arn": ""}).encode()
-    connection.send(encode(Kind.INVOKE, meta, json.dumps(attempt).encode()))
+    connection.send(meta, json.dumps(attempt).encode())
     answer = await connection.receive(ATTEMPT_TIMEOUT_S)
     return isinstance(answer, Frame) and json.loads(answer.payload).get("refused") in REFUSALS
 

@@ -58,12 +58,13 @@ class IncomingBody:
             self.discard()
             self._source.body_taken()
             return data
-        parts = bytearray()
+        parts, size = [], 0
         async for chunk in self:
-            parts += chunk
-            if len(parts) > limit:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > limit:
                 raise BodyTooLarge
-        return bytes(parts)
+        return b"".join(parts)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:

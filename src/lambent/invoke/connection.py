@@ -1,9 +1,10 @@
 """The node's end of a process: frames both ways, its output, its end. What comes in may be hostile."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
-from lambent.invoke.frames import BadFrame, Decoder, Frame, Kind
+from lambent.invoke.frames import BadFrame, Decoder, Frame, Kind, encode
 from lambent.invoke.output import Output
 from lambent.invoke.stream import Stream
 from lambent.model.invocation import TooLong
@@ -12,6 +13,7 @@ from lambent.sandbox.base import Exit, Process
 # One for all connections, because each read is used up before the next: a fresh buffer of this size for
 # every read would cost more than the read.
 _BUFFER = memoryview(bytearray(256 * 1024))
+COPY_BYTES = 64 * 1024  # a larger payload is not copied behind its head
 END_GRACE_S = 0.5  # AWS's
 _PIECE = int(Kind.PIECE)  # an attribute of an enumeration is slow to look up
 EOF_GRACE_S = 0.2  # between a closed socket and the exit that explains it
@@ -25,7 +27,7 @@ class Connection:
         self._process = process
         self._control = process.control
         self._decoder = Decoder()
-        self._unsent = b""
+        self._unsent: deque[memoryview] = deque()
         self._reply: asyncio.Future[Frame | Exit | None] | None = None
         self._early: Frame | None = None  # READY may come before anybody waits for it
         self._reading = True
@@ -42,7 +44,10 @@ class Connection:
     def alive(self) -> bool:
         return self._reading and not self._process.exited.done()
 
-    def send(self, data: bytes) -> None:
+    def send(self, meta: bytes, payload: bytes) -> None:
+        """One INVOKE frame; a large payload is not copied for it."""
+        large = len(payload) > COPY_BYTES
+        data = encode(Kind.INVOKE, meta, len(payload), b"" if large else payload)
         try:
             sent = self._control.send(data)
         except BlockingIOError:
@@ -50,7 +55,10 @@ class Connection:
         except OSError:  # the process is gone; its exit is the answer
             return
         if sent < len(data):
-            self._unsent = data[sent:]
+            self._unsent.append(memoryview(data)[sent:])
+        if large:
+            self._unsent.append(memoryview(payload))
+        if self._unsent:
             self._loop.add_writer(self._control, self._writable)
 
     def receive(self, timeout_s: float) -> "asyncio.Future[Frame | Exit | None]":
@@ -131,14 +139,16 @@ class Connection:
             self._loop.add_reader(self._control, self._readable)
 
     def _writable(self) -> None:
+        unsent = self._unsent
         try:
-            sent = self._control.send(self._unsent)
+            unsent[0] = unsent[0][self._control.send(unsent[0]) :]
         except BlockingIOError:
             return
         except OSError:
-            sent = len(self._unsent)
-        self._unsent = self._unsent[sent:]
-        if not self._unsent:
+            unsent.clear()
+        if unsent and not unsent[0]:
+            unsent.popleft()
+        if not unsent:
             self._loop.remove_writer(self._control)
 
     def _ended(self, exited: "asyncio.Future[Exit]") -> None:

@@ -50,34 +50,48 @@ class BadFrame(Exception):
     """The other end does not keep to the contract."""
 
 
-def encode(kind: Kind, meta: bytes, payload: bytes) -> bytes:
-    return b"".join((HEADER.pack(kind, len(meta), len(payload)), meta, payload))
+def encode(kind: Kind, meta: bytes, payload_bytes: int, payload: bytes) -> bytes:
+    """A frame, or its beginning when the payload is sent behind it."""
+    return b"".join((HEADER.pack(kind, len(meta), payload_bytes), meta, payload))
 
 
 class Decoder:
-    """Cuts a stream into frames."""
+    """Cuts a stream into frames; a payload that comes in many reads is put together once."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = b""  # of a head that is not complete
+        self._head: tuple[int, bytes] | None = None  # kind and meta of the frame that is coming
+        self._parts: list[bytes] = []  # of its payload
+        self._missing = 0  # bytes of it
 
     def feed(self, data: bytes | memoryview) -> Iterable[Frame]:
         """The frames that are complete with `data`. Raises `BadFrame` for lengths over the limits."""
-        if not self._buffer and len(data) >= HEADER.size:
+        if self._head is None and not self._rest and len(data) >= HEADER.size:
             kind, meta, end = _measure(data)
-            if len(data) == end:  # nearly always: it is not copied to and fro
+            if len(data) == end:  # nearly always
                 meta_end = HEADER.size + meta
                 return (Frame(kind, bytes(data[HEADER.size : meta_end]), bytes(data[meta_end:end])),)
         return self._cut(data)
 
     def _cut(self, data: bytes | memoryview) -> Iterator[Frame]:
-        self._buffer += data
-        while len(self._buffer) >= HEADER.size:
-            kind, meta, end = _measure(self._buffer)
-            if len(self._buffer) < end:
+        view = memoryview(self._rest + data if self._rest else data)
+        self._rest = b""
+        while self._head is not None or len(view):
+            if self._head is None:
+                kind, meta, end = _measure(view) if len(view) >= HEADER.size else (0, 0, HEADER.size)
+                if len(view) < HEADER.size + meta:
+                    self._rest = bytes(view)
+                    return
+                payload_at = HEADER.size + meta
+                self._head = kind, bytes(view[HEADER.size : payload_at])
+                self._missing, view = end - payload_at, view[payload_at:]
+            self._parts.append(bytes(view[: self._missing]))
+            view, self._missing = view[self._missing :], self._missing - len(self._parts[-1])
+            if self._missing:
                 return
-            body = bytes(memoryview(self._buffer)[HEADER.size : end])
-            del self._buffer[:end]
-            yield Frame(kind, body[:meta], body[meta:])
+            (kind, text), self._head = self._head, None
+            parts, self._parts = self._parts, []
+            yield Frame(kind, text, parts[0] if len(parts) == 1 else b"".join(parts))
 
 
 def _measure(data: bytes | bytearray | memoryview) -> tuple[int, int, int]:

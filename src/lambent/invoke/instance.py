@@ -7,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from lambent.invoke.connection import Connection
-from lambent.invoke.frames import BadFrame, Frame, Kind, encode
+from lambent.invoke.frames import BadFrame, Frame, Kind
 from lambent.invoke.runtime_connection import RuntimeConnection
 from lambent.invoke.stream import Stream
 from lambent.invoke.template import NOT_RESTORED, RESTORED, Origin, Stale, Template
@@ -230,7 +230,7 @@ class Instance:
             assert connection is not None
         connection.stream = stream
         meta = self._meta(invocation, timeout_s, stream is not None)
-        connection.send(encode(Kind.INVOKE, meta, invocation.payload))
+        connection.send(meta, invocation.payload)
         answer = await connection.receive(timeout_s)
         if stream is not None:
             connection.stream = None

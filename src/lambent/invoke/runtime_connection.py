@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from lambent.invoke.frames import HEADER, META_BYTES, BadFrame, Decoder, Frame, Kind
+from lambent.invoke.frames import META_BYTES, BadFrame, Decoder, Frame, Kind
 from lambent.invoke.output import Output
 from lambent.invoke.stream import Stream
 from lambent.invoke.telemetry import Telemetry
@@ -91,11 +91,9 @@ class RuntimeConnection:
     def alive(self) -> bool:
         return not self._killed and not self._process.exited.done()
 
-    def send(self, data: bytes) -> None:
-        """One INVOKE frame."""
-        _, meta_bytes, _ = HEADER.unpack_from(data)
-        meta = orjson.loads(data[HEADER.size : HEADER.size + meta_bytes])
-        payload = data[HEADER.size + meta_bytes :]
+    def send(self, text: bytes, payload: bytes) -> None:
+        """An event, with its meta object."""
+        meta = orjson.loads(text)
         self._request_id, self._said = meta["id"], None
         self._phase, self._asked = Phase.INVOKE, False
         if self._listener is not None:

@@ -204,7 +204,8 @@ class Connection(asyncio.Protocol):
             fields.append(("Connection", "close"))
         head = "".join(f"{name}: {_line(value)}\r\n" for name, value in fields)
         text = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{head}\r\n"
-        self._write(text.encode("latin-1", "replace") + body)
+        if self._transport is not None:
+            self._transport.writelines((text.encode("latin-1", "replace"), body))
         if status >= 400:
             self._service.refused()
         if self._whole:
