@@ -44,10 +44,10 @@ class Connection:
     def alive(self) -> bool:
         return self._reading and not self._process.exited.done()
 
-    def send(self, meta: bytes, payload: bytes) -> None:
-        """One INVOKE frame; a large payload is not copied for it."""
+    def send(self, meta: bytes, payload: bytes, kind: Kind = Kind.INVOKE) -> None:
+        """One frame; a large payload is not copied for it."""
         large = len(payload) > COPY_BYTES
-        data = encode(Kind.INVOKE, meta, len(payload), b"" if large else payload)
+        data = encode(kind, meta, len(payload), b"" if large else payload)
         try:
             sent = self._control.send(data)
         except BlockingIOError:

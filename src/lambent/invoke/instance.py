@@ -182,7 +182,7 @@ class Instance:
         process = await self._sandbox.start(environment, origin.file if origin else None)
         connection = self._connection = self._connect(process)
         if origin is not None:
-            connection.send(origin.identity)
+            connection.send(b"", origin.identity, Kind.IDENTITY)
         answer = await connection.receive(timeout_s)
         if isinstance(answer, Frame) and answer.kind == Kind.READY:
             return answer

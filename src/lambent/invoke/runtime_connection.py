@@ -91,7 +91,7 @@ class RuntimeConnection:
     def alive(self) -> bool:
         return not self._killed and not self._process.exited.done()
 
-    def send(self, text: bytes, payload: bytes) -> None:
+    def send(self, text: bytes, payload: bytes, kind: Kind = Kind.INVOKE) -> None:
         """An event, with its meta object."""
         meta = orjson.loads(text)
         self._request_id, self._said = meta["id"], None

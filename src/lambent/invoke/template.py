@@ -9,7 +9,6 @@ from typing import Self
 import orjson
 
 from lambent.invoke.environment import MODE
-from lambent.invoke.frames import Kind, encode
 from lambent.model.errors import Unavailable
 from lambent.model.identity import Credential
 from lambent.records.report import timestamp
@@ -59,7 +58,7 @@ class Template:
 class Origin:
     """What a process of SnapStart begins with: what it is told, and a snapshot unless it runs init itself."""
 
-    identity: bytes  # a frame
+    identity: bytes  # the payload of a frame
     template: Template | None = None
 
     @property
@@ -75,7 +74,7 @@ class Origin:
 
 
 def identity(credential: Credential, environment: Mapping[str, str]) -> bytes:
-    """The frame that says what no other process of the version has."""
+    """What no other process of the version has, as the payload of a frame."""
     told = {
         "environment": environment,
         "credentials": {
@@ -85,4 +84,4 @@ def identity(credential: Credential, environment: Mapping[str, str]) -> bytes:
             "Expiration": timestamp(credential.expires_at or 0.0),
         },
     }
-    return encode(Kind.IDENTITY, b"", orjson.dumps(told))
+    return orjson.dumps(told)
