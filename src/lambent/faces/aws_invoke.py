@@ -28,10 +28,12 @@ from lambent.model.errors import (
     Throttled,
     TooLarge,
 )
+from lambent.model.function import Version
 from lambent.model.identity import Principal, PrincipalKind
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.limits import ASYNC_PAYLOAD_BYTES, CLIENT_CONTEXT_BYTES, SYNC_PAYLOAD_BYTES
 from lambent.model.names import FunctionKey, Target, parse_target
+from lambent.model.tenancy import check_tenant
 
 JSON = ("Content-Type", "application/json")
 THREAD_BYTES = 64 * 1024  # a longer event is parsed off the event loop
@@ -60,7 +62,7 @@ _UNAVAILABLE = ("ServiceException", 500, "Message")
 class Invoker(Protocol):
     async def invoke(self, invocation: Invocation) -> Outcome: ...
 
-    def resolve(self, target: Target) -> object:
+    def resolve(self, target: Target) -> Version:
         """Raises `NotFound`, and `Conflict` for what cannot run now."""
 
 
@@ -183,7 +185,8 @@ class InvokeFace:
                 f"{size} payload is too large for the Event invocation type "
                 f"(limit {ASYNC_PAYLOAD_BYTES} bytes)"
             ) from None
-        self._invoker.resolve(target)
+        tenant = request.headers.get("x-amz-tenant-id")
+        check_tenant(self._invoker.resolve(target), tenant)
         if payload:
             await _check_json(payload)
         await self._accept(
@@ -192,6 +195,7 @@ class InvokeFace:
                 target=target,
                 payload=payload or b"{}",
                 source="async",
+                tenant=tenant,
                 trace_id=request.headers.get("x-amzn-trace-id") or new_trace(request.id),
                 accepted_at=time.time(),
             )

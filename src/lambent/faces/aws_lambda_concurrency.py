@@ -37,6 +37,7 @@ ABOVE_RESERVED = (
     "reservedConcurrentExecution for function"
 )
 ON_LATEST = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+PER_TENANT = "Provisioned concurrency is not supported for functions with tenancy configuration."
 UNPUBLISHED = "The function resource provided must be an alias or a published version."
 NONE_FOUND = "No Provisioned Concurrency Config found for this function"
 ALIAS_PROVISIONED = "Version is pointed by a Provisioned Concurrency alias"
@@ -94,6 +95,8 @@ class ConcurrencyOperations:
     async def put_provisioned_concurrency_config(self, call: Call, given: Members) -> Members:
         target, count = resolve(call, given["FunctionName"], given["Qualifier"]), given[PROVISIONED]
         self._check_published(target, ON_LATEST)
+        if self.functions.described(target).per_tenant:
+            raise InvalidParameter(PER_TENANT)
         self._check_clash(target)
         others = self._provisioned(target.key) - self._count(target)
         reserved = self.settings.get(Kind.RESERVED, Target(target.key))

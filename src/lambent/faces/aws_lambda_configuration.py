@@ -52,7 +52,6 @@ NOT_YET = (
     "ImageConfig",
     "PublishTo",
     "RuntimeConfig",
-    "TenancyConfig",
 )
 KEPT = (
     "CapacityProviderConfig",
@@ -86,6 +85,7 @@ class Configurations:
     def check(self, given: Input) -> None:
         """Raises `InvalidParameter` for the first value that AWS or this version refuses."""
         _check_not_yet(given)
+        _check_tenancy(given)
         _check_limits(given)
         _check_environment(given.get("Environment", {}).get("Variables", {}))
         self.check_architecture(given)
@@ -107,6 +107,8 @@ class Configurations:
             values["tmp_mb"] = given["EphemeralStorage"]["Size"]
         if "Environment" in given:
             values["environment"] = given["Environment"].get("Variables", {})
+        if "TenancyConfig" in given:
+            values["per_tenant"] = True  # PER_TENANT is the only mode
         if "TracingConfig" in given:
             values["tracing_mode"] = given["TracingConfig"].get("Mode", "PassThrough")
         kept = dict(version.kept)
@@ -135,6 +137,12 @@ def _check_not_yet(given: Input) -> None:
         raise InvalidParameter(
             "The PackageType Image is not supported by this version of Lambent. Upload a zip archive."
         )
+
+
+def _check_tenancy(given: Input) -> None:
+    """Nobody but one tenant may see what init leaves behind, so nothing is made ahead."""
+    if "TenancyConfig" in given and given.get("SnapStart", {}).get("ApplyOn", "None") != "None":
+        raise InvalidParameter("SnapStart is not supported for functions with tenancy configuration.")
 
 
 def _check_limits(given: Input) -> None:

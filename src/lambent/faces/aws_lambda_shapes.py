@@ -36,6 +36,7 @@ def configuration(version: Version, arn: str) -> dict[str, Any]:
         "Environment": None if version.environment is None else {"Variables": dict(version.environment)},
         "TracingConfig": {"Mode": version.tracing_mode},
         "RevisionId": version.revision_id,
+        "TenancyConfig": {"TenantIsolationMode": "PER_TENANT"} if version.per_tenant else None,
         "Layers": [{"Arn": layer.arn, "CodeSize": layer.code.size} for layer in version.layers] or None,
         "PackageType": "Zip",
         "Architectures": [version.architecture],

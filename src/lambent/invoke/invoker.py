@@ -9,6 +9,7 @@ from lambent.model.function import Version
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.lifecycle import check_invocable
 from lambent.model.names import Target
+from lambent.model.tenancy import check_tenant
 
 Resolve = Callable[[Target], Version]
 Settle = Callable[[Version, Invocation, Outcome], None]
@@ -30,6 +31,8 @@ class Invoker:
     async def invoke(self, invocation: Invocation, stream: Stream | None = None) -> Outcome:
         """An answer that a handler streams goes to `stream` as it comes, any other one into the outcome."""
         version = self.resolve(invocation.target)
+        if version.per_tenant or invocation.tenant is not None:
+            check_tenant(version, invocation.tenant)
         urgent = invocation.source == "api"
         with self._admission.admit(version.key):
             async with self._pool.instance(version, invocation.tenant, urgent=urgent) as instance:

@@ -89,6 +89,7 @@ class Version:
     published_from: str = ""  # fingerprint of the $LATEST that a numbered version is a copy of
     own_log_group: str = ""  # when not the function's default one
     layers: tuple[Layer, ...] = ()  # in order: of two files at one path the later layer's is seen
+    per_tenant: bool = False  # each tenant has instances of its own
     identity: str = field(init=False, repr=False, compare=False)  # what an instance is made for
 
     def __post_init__(self) -> None:

@@ -20,10 +20,12 @@ from lambent.faces.codec import Codec
 from lambent.faces.packages import PackageDownloads
 from lambent.invoke.provisioned import Supply
 from lambent.invoke.stream import Stream
+from lambent.model.function import Version
 from lambent.model.identity import Principal
 from lambent.model.invocation import Invocation, Outcome
 from lambent.model.lifecycle import check_invocable
 from lambent.model.names import Target
+from lambent.model.tenancy import check_tenant
 from lambent.objects.errors import S3Error
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.archive import extract
@@ -121,13 +123,13 @@ class Echo:
     error: Exception | None = None
     streams: Callable[[Stream], Awaitable[None]] = silent  # what a handler would stream
 
-    def resolve(self, target: Target) -> object:
+    def resolve(self, target: Target) -> Version:
         version = self.functions.get(target)
         check_invocable(version)
         return version
 
     async def invoke(self, invocation: Invocation, stream: Stream | None = None) -> Outcome:
-        self.resolve(invocation.target)
+        check_tenant(self.resolve(invocation.target), invocation.tenant)
         self.seen.append(invocation)
         if self.error is not None:
             raise self.error

@@ -14,8 +14,10 @@ from tests.faces.aws_lambda.bench import ACCOUNT, Bench, Client, Refusal, arn
 from lambent.faces.aws_invoke import InvokeFace
 from lambent.faces.http import Request, WholeBody, new_id
 from lambent.model.errors import InvalidContent, Throttled, Unavailable
+from lambent.model.function import Version
 from lambent.model.identity import Principal, PrincipalKind
 from lambent.model.invocation import Invocation, Outcome
+from lambent.model.names import Target
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Refusal]]
 
@@ -218,8 +220,8 @@ async def test_the_face_takes_few_microseconds_of_its_own(bench: Bench, client: 
         async def invoke(self, invocation: Invocation) -> Outcome:
             return outcome
 
-        def resolve(self, target: object) -> object:
-            return target
+        def resolve(self, target: Target) -> Version:
+            return bench.functions.get(target)
 
     face = InvokeFace(Still(), bench.echo.accept, lambda *_: None)
     principal = Principal(PrincipalKind.ROOT, ACCOUNT)
