@@ -233,7 +233,16 @@ class Node:
             objects: Any = seaweedfs.External(settings)
         else:
             objects = seaweedfs.SeaweedFS(self.host, Place.read(settings.data))
-        self.gateway = Gateway(objects, self.store, self.queue, self.functions, self.policies, self.authority)
+        self.gateway = Gateway(
+            objects,
+            self.store,
+            self.queue,
+            self.functions,
+            self.policies,
+            self.authority,
+            self.queues,
+            self.messages,
+        )
         await self.gateway.recover()
 
     async def _open_warehouse(self, listener: socket.socket) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lambent.events.messages import Messages
+from lambent.events.queues import Queues
 from lambent.invoke.queue import Queue
 from lambent.model.function import Code, Version
 from lambent.model.identity import Principal, PrincipalKind
@@ -81,6 +83,8 @@ class Bench:
     gateway: Gateway
     functions: OneFunction
     directory: Directory
+    queues: Queues
+    messages: Messages
     bucket: str = field(default_factory=lambda: f"b-{uuid.uuid4().hex[:12]}")
 
     @classmethod
@@ -88,8 +92,10 @@ class Bench:
         store = await Sqlite.open(path)
         functions, directory = OneFunction(), Directory(store)
         queue, authority = Queue(store, _never), Authority(directory)
-        gateway = Gateway(objects, store, queue, functions, functions, authority)
-        return cls(store, gateway, functions, directory)
+        queues = Queues(store)
+        messages = Messages(store, queues)
+        gateway = Gateway(objects, store, queue, functions, functions, authority, queues, messages)
+        return cls(store, gateway, functions, directory, queues, messages)
 
     async def close(self) -> None:
         await self.gateway.close()

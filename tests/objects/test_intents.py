@@ -9,6 +9,7 @@ import pytest
 
 from lambent.model.invocation import Invocation
 from lambent.model.names import FunctionKey, Target
+from lambent.model.queue import Draft, MessageQueue
 from lambent.objects.buckets import Bucket
 from lambent.objects.intents import Caller, Intent, Intents, Written
 from lambent.objects.notifications import Rule
@@ -42,6 +43,19 @@ class Kept:
         self.announced.append(invocation)
 
 
+class Nobody:
+    """No rule of these tests has a queue."""
+
+    def put(self, tx: Transaction, queue: MessageQueue, draft: Draft) -> None:
+        raise AssertionError(draft)
+
+    def announce(self, queue: MessageQueue) -> None:
+        raise AssertionError(queue)
+
+
+NOBODY = Nobody()
+
+
 def fire(intent: Intent, written: Written) -> list[tuple[Rule, Invocation]]:
     target = Target(FunctionKey("111111111111", "us-east-1", "f"))
     return [(RULE, Invocation(request_id=intent.id, target=target, payload=b"{}"))]
@@ -56,10 +70,10 @@ async def store(tmp_path: Path) -> AsyncIterator[Sqlite]:
 
 async def test_what_is_recorded_remains_until_it_is_settled(store: Sqlite) -> None:
     queue = Kept()
-    kept = Intents(store, queue, fire)
+    kept = Intents(store, queue, NOBODY, fire)
     one, other = intent("1"), intent("2")
     await kept.record([one, other])
-    assert Intents(store, queue, fire).remaining() == [one, other]
+    assert Intents(store, queue, NOBODY, fire).remaining() == [one, other]
     await kept.settle([(one, DONE), (other, None)])
     assert kept.remaining() == []
     assert queue.keys == ["1/rule"]
@@ -68,7 +82,7 @@ async def test_what_is_recorded_remains_until_it_is_settled(store: Sqlite) -> No
 
 async def test_settled_twice_fires_once(store: Sqlite) -> None:
     queue = Kept()
-    kept = Intents(store, queue, fire)
+    kept = Intents(store, queue, NOBODY, fire)
     one = intent("1")
     await kept.record([one])
     await kept.settle([(one, DONE)])
@@ -78,7 +92,7 @@ async def test_settled_twice_fires_once(store: Sqlite) -> None:
 
 async def test_the_intent_stays_when_the_queue_cannot_take_the_event(store: Sqlite) -> None:
     queue = Kept()
-    kept = Intents(store, queue, fire)
+    kept = Intents(store, queue, NOBODY, fire)
     one = intent("1")
     await kept.record([one])
     queue.full = True
@@ -91,7 +105,7 @@ async def test_the_intent_stays_when_the_queue_cannot_take_the_event(store: Sqli
 async def test_sequencers_grow_whatever_the_clock_does(
     store: Sqlite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = Intents(store, Kept(), fire)
+    kept = Intents(store, Kept(), NOBODY, fire)
     told: list[int] = []
     for moment in (1000.0, 1000.0, 500.0, 2000.0, 1.0):
         monkeypatch.setattr(time, "time", lambda moment=moment: moment)
@@ -103,7 +117,7 @@ async def test_sequencers_grow_whatever_the_clock_does(
 
 
 async def test_sequencers_of_many_writers_are_all_different(store: Sqlite) -> None:
-    kept = Intents(store, Kept(), fire)
+    kept = Intents(store, Kept(), NOBODY, fire)
     made = [intent(str(number)) for number in range(300)]
     await asyncio.gather(*(kept.record([one]) for one in made))
     assert len({one.sequencer for one in made}) == 300

@@ -40,6 +40,22 @@ def test_what_is_read_is_written_again() -> None:
     assert notification_xml.read(written) == rules
 
 
+def test_a_queue_is_a_destination_like_a_function() -> None:
+    queue = "arn:aws:sqs:us-east-1:111111111111:q"
+    one = (
+        f"<QueueConfiguration><Id>q</Id><Queue>{queue}</Queue>"
+        "<Event>s3:ObjectRemoved:*</Event></QueueConfiguration>"
+    )
+    rules = notification_xml.read(document(one, configuration(id="f")))
+    assert [(rule.id, rule.destination, rule.to_queue) for rule in rules] == [
+        ("q", queue, True),
+        ("f", ARN, False),
+    ]
+    assert notification_xml.read(notification_xml.write(rules)) == rules
+    bad = refusal(one.replace(queue, "arn:aws:sqs:x"))
+    assert (bad.message, bad.fields["ArgumentName"]) == ("The ARN could not be parsed", "Queue")
+
+
 def test_no_rules_is_a_document_too() -> None:
     assert notification_xml.read(document()) == ()
     assert notification_xml.read(notification_xml.write(())) == ()
@@ -54,7 +70,6 @@ def test_a_rule_without_an_id_gets_one() -> None:
 @pytest.mark.parametrize(
     ("element", "words"),
     [
-        ("<QueueConfiguration><Queue>arn:aws:sqs:a:1:q</Queue></QueueConfiguration>", "SQS queues"),
         ("<TopicConfiguration/>", "SNS topics"),
         ("<EventBridgeConfiguration/>", "EventBridge"),
     ],

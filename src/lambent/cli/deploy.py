@@ -7,21 +7,26 @@ from typing import Any
 
 import click
 
-from lambent.cli import deployment, exports, handlers, languages, requirements, triggers
+from lambent.cli import deployment, exports, handlers, languages, queues, requirements, triggers
 from lambent.cli.bundle import Bundle, build
 from lambent.cli.failure import Failure
 from lambent.cli.node import Node, data_option, find, json_option
 from lambent.cli.output import Steps, print_json, size
+from lambent.cli.queues import QueueTrigger
 from lambent.cli.triggers import Trigger
 from lambent.model.limits import MEMORY_MB, TIMEOUT_S
 
+Start = Trigger | QueueTrigger
 
-class TriggerType(click.ParamType[Trigger]):
+
+class TriggerType(click.ParamType[Start]):
     name = "trigger"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Trigger:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Start:
         try:
-            return value if isinstance(value, Trigger) else triggers.parse(value)
+            if isinstance(value, Start):
+                return value
+            return queues.parse(value) or triggers.parse(value)
         except triggers.BadTrigger as error:
             self.fail(str(error), param, ctx)
 
@@ -70,8 +75,9 @@ class VariableType(click.ParamType[tuple[str, str]]):
     "wanted",
     type=TriggerType(),
     multiple=True,
-    metavar="s3://BUCKET/PREFIX*SUFFIX",
-    help="Run at every upload of such a key; the bucket is made when it is missing. Repeat for more.",
+    metavar="s3://BUCKET/PREFIX*SUFFIX|sqs://QUEUE",
+    help="Run at every upload of such a key, or for the messages of such a queue; what is missing is made. "
+    "Repeat for more.",
 )
 @data_option
 @json_option
@@ -84,7 +90,7 @@ def command(
     timeout: int | None,
     variables: tuple[tuple[str, str], ...],
     layers: tuple[str, ...],
-    wanted: tuple[Trigger, ...],
+    wanted: tuple[Start, ...],
     data: Path | None,
     as_json: bool,
 ) -> None:
@@ -117,7 +123,7 @@ def command(
         deployed = deployment.create(functions, wish, bundle, role, steps)
     else:
         deployed = deployment.update(functions, wish, bundle, old, steps)
-    _wire(node, deployed.configuration["FunctionArn"], wanted, steps)
+    _wire(node, deployed.configuration, wanted, steps)
     if as_json:
         print_json(_summary(deployed, wanted))
 
@@ -153,11 +159,13 @@ def _handler(bundle: Bundle, runtime: str, old: dict[str, Any] | None) -> str:
         raise Failure(f"{error}: name it with --handler module.function") from None
 
 
-def _wire(node: Node, arn: str, wanted: tuple[Trigger, ...], steps: Steps) -> None:
-    if not wanted:
-        return
-    s3, functions = node.client("s3"), node.client("lambda")
+def _wire(node: Node, now: dict[str, Any], wanted: tuple[Start, ...], steps: Steps) -> None:
+    arn: str = now["FunctionArn"]
     for trigger in wanted:
+        if isinstance(trigger, QueueTrigger):
+            _wire_queue(node, now, trigger, steps)
+            continue
+        s3, functions = node.client("s3"), node.client("lambda")
         if triggers.ensure_bucket(s3, trigger.bucket, node.region):
             steps.done("bucket", f"{trigger.bucket} created")
         triggers.allow(functions, arn, trigger.bucket)
@@ -165,7 +173,14 @@ def _wire(node: Node, arn: str, wanted: tuple[Trigger, ...], steps: Steps) -> No
         steps.done("trigger", f"{trigger}{'' if added else ' (was there)'}")
 
 
-def _summary(deployed: deployment.Deployed, wanted: tuple[Trigger, ...]) -> dict[str, Any]:
+def _wire_queue(node: Node, now: dict[str, Any], trigger: QueueTrigger, steps: Steps) -> None:
+    if queues.ensure(node.client("sqs"), trigger, now["Timeout"]):
+        steps.done("queue", f"{trigger.name} created")
+    added = queues.attach(node.client("lambda"), trigger, now["FunctionArn"])
+    steps.done("trigger", f"{trigger}{'' if added else ' (was there)'}")
+
+
+def _summary(deployed: deployment.Deployed, wanted: tuple[Start, ...]) -> dict[str, Any]:
     now = deployed.configuration
     return {
         "name": now["FunctionName"],

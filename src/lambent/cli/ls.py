@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from lambent.cli import triggers
+from lambent.cli import queues, triggers
 from lambent.cli.node import data_option, find, json_option
 from lambent.cli.output import print_json, table
 
@@ -24,6 +24,8 @@ def command(data: Path | None, as_json: bool) -> None:
         for function in page["Functions"]
     ]
     wired = triggers.by_function(node.client("s3")) if found else {}
+    for arn, texts in queues.by_function(node.client("lambda")).items() if found else ():
+        wired.setdefault(arn, []).extend(texts)
     rows = [_row(function, wired) for function in sorted(found, key=lambda f: f["FunctionName"])]
     if as_json:
         print_json(rows)

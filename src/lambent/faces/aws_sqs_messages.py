@@ -31,7 +31,7 @@ class MessageOperations:
 
     async def send_message(self, call: Call, given: Members) -> Members:
         queue = self.queue(call, given, "SendMessage")
-        draft = draft_of(queue, given, _sender(call))
+        draft = draft_of(queue, given, _sender(call), call.trace)
         (sent,) = await self.messages.send(queue, [draft])
         return sent_members(queue, draft, sent)
 
@@ -41,7 +41,7 @@ class MessageOperations:
         drafts, failed = {}, []
         for entry in entries:
             try:
-                drafts[entry["Id"]] = draft_of(queue, entry, _sender(call))
+                drafts[entry["Id"]] = draft_of(queue, entry, _sender(call), call.trace)
             except ServiceError as error:
                 failed.append(_failed(entry, error))
         size = sum(size_of(draft) for draft in drafts.values())

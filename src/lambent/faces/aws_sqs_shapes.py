@@ -19,7 +19,7 @@ _NAME = re.compile(r"[\w.-]{1,256}", re.ASCII)
 _ID = re.compile(r"[a-zA-Z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 
 
-def draft_of(queue: MessageQueue, given: Members, sender: str) -> Draft:
+def draft_of(queue: MessageQueue, given: Members, sender: str, trace: str) -> Draft:
     """The message that a SendMessage, or an entry of a batch, asks for. Raises SQS's errors."""
     body = given["MessageBody"]
     if not body:
@@ -34,7 +34,7 @@ def draft_of(queue: MessageQueue, given: Members, sender: str) -> Draft:
         body=body,
         sender=sender,
         attributes=_attributes(given.get("MessageAttributes", {})),
-        trace=system.get("AWSTraceHeader", {}).get("StringValue", ""),
+        trace=system.get("AWSTraceHeader", {}).get("StringValue", trace),
         delay_s=_delay(queue, given),
         group=_id(given, "MessageGroupId"),
         deduplication=_id(given, "MessageDeduplicationId"),

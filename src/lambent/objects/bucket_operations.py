@@ -166,6 +166,8 @@ class BucketOperations:
         rules = notification_xml.read(await request.body.read(DOCUMENT_BYTES))
         skip = request.headers.get("x-amz-skip-destination-validation", "").lower() == "true"
         self._destinations.check(bucket, rules, skip_validation=skip)
+        if not skip:
+            await self._destinations.test(bucket, rules, request.id)
         await self._buckets.set_rules(bucket.name, rules)
         return empty(request)
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 
+from lambent.events.messages import Messages
 from lambent.objects.access import Access
 from lambent.objects.bucket_operations import BucketOperations
 from lambent.objects.buckets import Buckets
-from lambent.objects.destinations import Destinations, Functions, Policies
+from lambent.objects.destinations import Destinations, Functions, Policies, Queues
 from lambent.objects.firing import Firing
 from lambent.objects.intents import Intents, Queue
 from lambent.objects.object_operations import ObjectOperations
@@ -31,11 +32,13 @@ class Gateway:
         functions: Functions,
         policies: Policies,
         authority: Authority,
+        queues: Queues,
+        messages: Messages,
     ) -> None:
         self._upstream = Upstream(objects)
         self.buckets = Buckets(store)
-        destinations = Destinations(functions, policies)
-        self._writes = Writes(self._upstream, Intents(store, queue, Firing(destinations)))
+        destinations = Destinations(functions, policies, queues, messages)
+        self._writes = Writes(self._upstream, Intents(store, queue, messages, Firing(destinations)))
         access = Access(self.buckets, authority)
         objects_of = ObjectOperations(access, self._upstream, self._writes)
         self.post_object = objects_of.post_object  # a form's fields are needed to know the object

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import orjson
 
 from lambent.model.invocation import Invocation
+from lambent.model.queue import Draft, MessageQueue
 from lambent.objects.buckets import Bucket, bucket_of
 from lambent.objects.notifications import Rule
 from lambent.store.base import Store, Transaction
@@ -30,6 +31,7 @@ class Caller:
     principal_id: str
     address: str
     request_id: str
+    trace: str = ""  # X-Amzn-Trace-Id, which a function sends along
 
 
 @dataclass(slots=True)
@@ -57,10 +59,28 @@ class Written:
     version_id: str = ""
 
 
-class Fire(Protocol):
-    """Makes the invocations of a write that happened; none for rules whose function may not be started."""
+class Notice(NamedTuple):
+    """A message for a queue."""
 
-    def __call__(self, intent: Intent, written: Written) -> list[tuple[Rule, Invocation]]: ...
+    queue: MessageQueue
+    draft: Draft
+
+
+Fired = Invocation | Notice
+
+
+class Fire(Protocol):
+    """Makes what a write that happened asks for; nothing for rules whose destination does not take it."""
+
+    def __call__(self, intent: Intent, written: Written) -> Sequence[tuple[Rule, Fired]]: ...
+
+
+class Mail(Protocol):
+    """Takes messages to queues."""
+
+    def put(self, tx: Transaction, queue: MessageQueue, draft: Draft) -> None: ...
+
+    def announce(self, queue: MessageQueue) -> None: ...
 
 
 class Queue(Protocol):
@@ -72,8 +92,9 @@ class Queue(Protocol):
 class Intents:
     """The intents of one store."""
 
-    def __init__(self, store: Store, queue: Queue, fire: Fire) -> None:
+    def __init__(self, store: Store, queue: Queue, mail: Mail, fire: Fire) -> None:
         self._store = store
+        self._mail = mail
         self._queue = queue
         self._fire = fire
 
@@ -90,22 +111,31 @@ class Intents:
     async def settle(self, outcomes: Sequence[tuple[Intent, Written | None]]) -> None:
         """Take the intents away and queue what they start, in one transaction; None: it did not happen."""
         fired = [
-            (intent, rule, invocation)
+            (intent, rule, what)
             for intent, written in outcomes
             if written is not None
-            for rule, invocation in self._fire(intent, written)
+            for rule, what in self._fire(intent, written)
         ]
 
-        def work(tx: Transaction) -> list[Invocation]:
+        def work(tx: Transaction) -> list[Fired]:
             there = {i.id for i, _ in outcomes if tx.execute(_DELETE, (i.id,))}
             return [
-                invocation
-                for intent, rule, invocation in fired
-                if intent.id in there and self._queue.put(tx, invocation, f"{intent.id}/{rule.id}")
+                what
+                for intent, rule, what in fired
+                if intent.id in there and self._put(tx, what, f"{intent.id}/{rule.id}")
             ]
 
-        for invocation in await self._store.write(work):
-            self._queue.announce(invocation)
+        for what in await self._store.write(work):
+            if isinstance(what, Notice):
+                self._mail.announce(what.queue)
+            else:
+                self._queue.announce(what)
+
+    def _put(self, tx: Transaction, what: Fired, event_key: str) -> bool:
+        if isinstance(what, Notice):
+            self._mail.put(tx, what.queue, what.draft)
+            return True
+        return self._queue.put(tx, what, event_key)
 
     def remaining(self) -> list[Intent]:
         """What an earlier node left, oldest first."""

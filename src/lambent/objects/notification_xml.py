@@ -3,14 +3,16 @@
 import uuid
 
 from lambent.model.names import parse_target
+from lambent.model.queue import parse_queue_arn
 from lambent.objects import xml
 from lambent.objects.errors import S3Error, invalid_argument, malformed_xml, not_implemented
 from lambent.objects.notifications import Rule, check_events, check_together
 from lambent.objects.xml import around, document, tag
 
-RULE = "CloudFunctionConfiguration"  # what SDKs show as LambdaFunctionConfigurations
+# What has a rule, and what in it names the destination; the first is what SDKs show as
+# LambdaFunctionConfigurations.
+RULES = {"CloudFunctionConfiguration": "CloudFunction", "QueueConfiguration": "Queue"}
 _OTHER_DESTINATIONS = {
-    "QueueConfiguration": "SQS queues",
     "TopicConfiguration": "SNS topics",
     "EventBridgeConfiguration": "EventBridge",
 }
@@ -24,13 +26,13 @@ def read(data: bytes) -> tuple[Rule, ...]:
     for element in root:
         if element.tag in _OTHER_DESTINATIONS:
             raise not_implemented(
-                f"Notification to {_OTHER_DESTINATIONS[element.tag]}; use Lambda functions, which"
+                f"Notification to {_OTHER_DESTINATIONS[element.tag]}; use queues or Lambda functions, which"
             )
-        if element.tag != RULE:
+        if element.tag not in RULES:
             raise malformed_xml()
     for element in root:
         check_events(_events(element))
-    _check_functions([xml.text_of(element, "CloudFunction") for element in root])
+    _check_destinations(list(root))
     rules = tuple(_rule(element) for element in root)
     check_together(rules)
     return rules
@@ -43,11 +45,14 @@ def _events(element: xml.Element) -> tuple[str, ...]:
     return events
 
 
-def _check_functions(arns: list[str]) -> None:
+def _check_destinations(elements: list[xml.Element]) -> None:
     """The last wrong one is named, as S3 does."""
-    for arn in reversed(arns):
-        if not arn.startswith("arn:") or parse_target(arn, "", "") is None:
-            raise invalid_argument("The ARN could not be parsed", "CloudFunction", arn)
+    for element in reversed(elements):
+        name = RULES[element.tag]
+        arn = xml.text_of(element, name)
+        known = parse_queue_arn(arn) if name == "Queue" else parse_target(arn, "", "")
+        if not arn.startswith("arn:") or known is None:
+            raise invalid_argument("The ARN could not be parsed", name, arn)
 
 
 def _rule(element: xml.Element) -> Rule:
@@ -61,7 +66,7 @@ def _rule(element: xml.Element) -> Rule:
         filters[name] = xml.text_of(rule, "Value")
     return Rule(
         id=xml.text_of(element, "Id") or uuid.uuid4().hex,
-        function=xml.text_of(element, "CloudFunction"),
+        destination=xml.text_of(element, RULES[element.tag]),
         events=_events(element),
         prefix=filters.get("prefix"),
         suffix=filters.get("suffix"),
@@ -78,10 +83,11 @@ def _element(rule: Rule) -> str:
         for name, value in (("Prefix", rule.prefix), ("Suffix", rule.suffix))
         if value is not None
     ]
+    kind = "QueueConfiguration" if rule.to_queue else "CloudFunctionConfiguration"
     parts = [
         tag("Id", rule.id),
-        tag("CloudFunction", rule.function),
+        tag(RULES[kind], rule.destination),
         *(tag("Event", event) for event in rule.events),
         *([around("Filter", [around("S3Key", filters)])] if filters else []),
     ]
-    return around(RULE, parts)
+    return around(kind, parts)

@@ -27,13 +27,17 @@ class Rule:
     """One rule. `prefix` and `suffix` are None where the document has no such filter."""
 
     id: str
-    function: str  # ARN, maybe with a version or an alias
+    destination: str  # ARN of a queue, or of a function, maybe with a version or an alias
     events: tuple[str, ...]  # as configured: s3:ObjectCreated:*
     prefix: str | None = None
     suffix: str | None = None
 
+    @property
+    def to_queue(self) -> bool:
+        return self.destination.split(":")[2:3] == ["sqs"]
+
     def wants(self, event: str, key: str) -> bool:
-        """Whether a write of this kind (`ObjectCreated:Put`) to this key starts the function."""
+        """Whether a write of this kind (`ObjectCreated:Put`) to this key is to be told."""
         return (
             any(_covers(configured, f"s3:{event}") for configured in self.events)
             and key.startswith(self.prefix or "")

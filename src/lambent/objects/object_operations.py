@@ -139,7 +139,8 @@ def _intents(
     size: int | None = None,
 ) -> list[Intent]:
     """One for each entry whose write may start something."""
-    caller = Caller(principal_id(request.principal), request.peer, request.id)
+    trace = request.headers.get("x-amzn-trace-id", "")
+    caller = Caller(principal_id(request.principal), request.peer, request.id, trace)
     possible = _REMOVALS if event in _REMOVALS else (event,)
     found = []
     for key, version_id in entries:

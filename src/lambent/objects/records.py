@@ -6,6 +6,7 @@ from urllib.parse import quote_plus
 import orjson
 
 from lambent.model.identity import Principal, PrincipalKind
+from lambent.objects.buckets import Bucket
 from lambent.objects.intents import Intent, Written
 from lambent.objects.notifications import Rule
 from lambent.objects.request import host_id
@@ -47,6 +48,19 @@ def event(intent: Intent, written: Written, rule: Rule) -> bytes:
         },
     }
     return orjson.dumps({"Records": [record]})
+
+
+def test_event(bucket: Bucket, request_id: str) -> bytes:
+    """What a queue gets when a rule that names it is put."""
+    told = {
+        "Service": "Amazon S3",
+        "Event": "s3:TestEvent",
+        "Time": _time(time.time()),
+        "Bucket": bucket.name,
+        "RequestId": request_id,
+        "HostId": host_id(request_id),
+    }
+    return orjson.dumps(told)
 
 
 def _object(intent: Intent, written: Written) -> dict[str, str | int]:
