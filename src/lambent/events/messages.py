@@ -63,6 +63,7 @@ class Messages:
             current = self._queues.find(queue.key)
             if taken or now >= deadline or current is None or current.id != queue.id:
                 return taken
+            queue = current  # its settings may have changed in the meantime
             (due,) = self._store.query(_NEXT, (queue.id, now))[0]
             until = deadline if due is None else min(deadline, due + LATE_S)
             if not await self._arrivals.wait(queue.id, max(until - now, 0.0)):

@@ -27,7 +27,7 @@ NOTHING_GIVEN = "You must specify at least one of error handling or destination 
 NO_FUNCTION = "The function doesn't exist."
 ITSELF = "You can't specify the function as a destination for itself."
 SETTINGS = ("MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig")
-NOT_HERE = {"sns": "SNS topics", "events": "event buses"}
+NOT_HERE = {"sns": "SNS topics", "events": "Event buses", "s3": "Buckets that take letters"}
 
 
 class EventInvokeOperations:
