@@ -217,7 +217,8 @@ class Node:
         self.functions.on_change(self.pollers.wake)
         post = Office(self.queues, self.messages, lambda: self.queue)
         self.queue = Queue(self.store, self._run_queued, self._terms, post)
-        self.whisk.connect(self.admission, self.pool, self.records.meter.settle, self.queue.accept)
+        settle, accept, call = self.records.meter.settle, self.queue.accept, self.invoker.invoke
+        self.whisk.connect(self.admission, self.pool, settle, accept, self.functions, call)
 
     def _terms(self, target: Target) -> Terms:
         terms = self.event_invoke_configs.terms(target)

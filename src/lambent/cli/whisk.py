@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
+from lambent.cli import whisk_export
 from lambent.cli.failure import Failure
 from lambent.cli.lazy import Lazy
 from lambent.cli.node import Node, data_option, find, json_option
@@ -18,6 +20,7 @@ urllib3 = Lazy("urllib3")
 
 PREFIX = "/_lambent/whisk/"
 TIMEOUT_S = 30.0
+PAGE = 100
 
 
 @click.group()
@@ -122,6 +125,47 @@ def set_limits(namespace: str, limit: tuple[str, ...], data: Path | None) -> Non
         if value:
             own[name] = _value(name, value)
     print_json(ask(node, "PUT", f"limits/{namespace}", own))
+
+
+@command.command()
+@click.argument("namespace")
+@click.argument("folder", type=click.Path(path_type=Path))
+@data_option
+def export(namespace: str, folder: Path, data: Path | None) -> None:
+    """Write the actions of NAMESPACE into FOLDER as Lambda functions, with a script that deploys them."""
+    node = find(data)
+    auths = [key["auth"] for key in ask(node, "GET", "users") if key["namespace"] == namespace]
+    if not auths:
+        raise Failure(
+            f"no user has the namespace {namespace}: `lambent whisk user list` shows which there are"
+        )
+    actions = [_read(node, auths[0], _path("actions", one)) for one in _all(node, auths[0], "actions")]
+    rules = [_read(node, auths[0], _path("rules", one)) for one in _all(node, auths[0], "rules")]
+    for name in whisk_export.write(folder, actions, rules):
+        click.echo(f"not exported, it is no code of a function: {name}", err=True)
+    click.echo(f"{folder}/deploy.sh makes the functions")
+
+
+def _all(node: Node, key: str, collection: str) -> list[Any]:
+    found: list[Any] = []
+    while page := _read(node, key, f"{collection}?limit={PAGE}&skip={len(found)}"):
+        found += page
+    return found
+
+
+def _path(collection: str, entity: dict[str, Any]) -> str:
+    package = entity["namespace"].partition("/")[2]
+    return "/".join(quote(part) for part in (collection, package, entity["name"]) if part)
+
+
+def _read(node: Node, key: str, path: str) -> Any:
+    """What the OpenWhisk API shows to a key."""
+    url = f"{node.url}/api/v1/namespaces/_/{path}"
+    headers = urllib3.make_headers(basic_auth=key)
+    answer = urllib3.request("GET", url, headers=headers, timeout=TIMEOUT_S, retries=False)
+    if answer.status != 200:
+        raise Failure(f"{path}: {answer.json()['error']}")
+    return answer.json()
 
 
 def ask(node: Node, method: str, page: str, content: dict[str, Any] | None = None) -> Any:

@@ -1,10 +1,9 @@
 """OpenWhisk's REST API: who calls, which operation is meant, and the form of every refusal."""
 
 import logging
-import random
-import string
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from random import getrandbits
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -32,7 +31,6 @@ NO_KEY = "The resource requires authentication, which was not supplied with the 
 BAD_KEY = "The supplied authentication is invalid"
 BROKEN = "There was an internal server error."
 Operation = Callable[[Ask], Awaitable[Response]]
-_LETTERS = string.ascii_letters + string.digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,7 @@ def transaction_of(request: Request) -> str:
         and len(given) < 256
     ):
         return given
-    return "".join(random.choices(_LETTERS, k=32))
+    return f"{getrandbits(128):032x}"
 
 
 def refusal(error: Refusal, transaction: str) -> Response:

@@ -92,7 +92,7 @@ class Actions:
     def _check_package(self, name: Name) -> None:
         if name.package:
             package = self._registry.get(name.of_package(), Package)
-            if package.binding is not None:
+            if package.binding is not None or not self._registry.keeps(package.name):
                 raise Refusal(400, BOUND)
 
 

@@ -8,6 +8,7 @@ from lambent.whisk.errors import malformed
 
 SEQUENCE, BLACKBOX = "sequence", "blackbox"
 BUILT_IN = "builtin"  # the node's own, such as feeds
+LAMBDA = "lambda"  # a function of the account
 SKELETON = "openwhisk/dockerskeleton"  # the one image that needs no Docker: it runs an executable
 FAMILIES = ("python", "nodejs")
 PREFERRED_NODE = "nodejs:20"  # what OpenWhisk itself means by nodejs:default

@@ -28,6 +28,7 @@ class Registry:
         self._listeners: list[Callable[[Name], None]] = []
         self._changing = asyncio.Lock()
         self._last_ms = 0
+        self.lend: Callable[[Name], Entity | None] = lambda _: None  # entities that are kept elsewhere
 
     def load(self) -> None:
         for collection, text in self._store.query("SELECT collection, document FROM whisk_entities"):
@@ -37,17 +38,21 @@ class Registry:
         self._listeners.append(listener)
 
     def find(self, name: Name, kind: type[E]) -> E | None:
-        found = self._entities.get(name.namespace, {}).get(name.local)
+        found = self._look_up(name)
         return found if isinstance(found, kind) else None
 
     def get(self, name: Name, kind: type[E]) -> E:
         """Raises `Refusal`: 404, or 409 for an entity of another kind."""
-        found = self._entities.get(name.namespace, {}).get(name.local)
+        found = self._look_up(name)
         if found is None:
             raise not_found()
         if not isinstance(found, kind):
             raise Refusal(409, WRONG_COLLECTION)
         return found
+
+    def keeps(self, name: Name) -> bool:
+        """Whether an entity is here, and not lent from elsewhere."""
+        return name.local in self._entities.get(name.namespace, {})
 
     def of(self, namespace: str, kind: type[E]) -> list[E]:
         """Those of one kind, the last changed first."""
@@ -77,6 +82,8 @@ class Registry:
         """Remove an entity unless `check` raises `Refusal`; a package with everything in it."""
         async with self._changing:
             found = self.get(name, kind)
+            if not self.keeps(name):
+                raise not_found()
             check(found)
             inside = [e.name for e in self._entities[name.namespace].values() if e.name.package == name.local]
             gone = [name, *inside]
@@ -89,6 +96,10 @@ class Registry:
                 del self._entities[one.namespace][one.local]
                 self._tell(one)
             return found
+
+    def _look_up(self, name: Name) -> Entity | None:
+        found = self._entities.get(name.namespace, {}).get(name.local)
+        return self.lend(name) if found is None else found
 
     def _now_ms(self) -> int:
         """Never the same twice, so that lists have an order and instances of an older code are not used."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from lambent.whisk import compositions, sequences
 from lambent.whisk.activation import MISSING_LOGS, Activation, Response, Status, request_id
 from lambent.whisk.activations import Activations
 from lambent.whisk.call import Call
-from lambent.whisk.kinds import BUILT_IN, SEQUENCE
+from lambent.whisk.kinds import SEQUENCE
 from lambent.whisk.outcomes import response_of
 from lambent.whisk.output import Output
 from lambent.whisk.parameters import gets_key, truthy
@@ -21,7 +22,7 @@ from lambent.whisk.registry import Registry
 from lambent.whisk.throttle import Throttle
 from lambent.whisk.versions import Versions
 
-BuiltIn = Callable[[Call], Awaitable[Mapping[str, Any]]]
+Elsewhere = Callable[[Call], Awaitable[Mapping[str, Any]]]
 Invoke = Callable[[Invocation], Awaitable[Outcome]]
 
 
@@ -41,7 +42,7 @@ class Runner:
         self._activations = activations
         self._throttle = throttle
         self._invoke = invoke
-        self.built_in: BuiltIn | None = None
+        self.elsewhere: dict[str, Elsewhere] = {}  # by kind: what runs actions that are no code of ours
 
     async def run(self, call: Call) -> Activation:
         """A call from outside; everything within it counts as one."""
@@ -53,8 +54,8 @@ class Runner:
         action = call.action
         if action.kind == SEQUENCE:
             activation = await sequences.run(self, call)
-        elif action.kind == BUILT_IN and self.built_in is not None:
-            activation = _answered(call, await self.built_in(call))
+        elif action.kind in self.elsewhere:
+            activation = await self._run_elsewhere(call)
         elif truthy(action.annotation("conductor")):
             activation = await compositions.run(self, call)
         else:
@@ -82,6 +83,17 @@ class Runner:
             return _activation(call, Response.error(Status.WHISK_ERROR, error.message))
         return _activation(call, response_of(action, outcome), outcome.run, output.lines)
 
+    async def _run_elsewhere(self, call: Call) -> Activation:
+        started_at = time.time()
+        try:
+            result = await self.elsewhere[call.action.kind](call)
+        except PlatformError as error:
+            return _activation(call, Response.error(Status.WHISK_ERROR, error.message))
+        status = Status.APPLICATION_ERROR if "error" in result else Status.SUCCESS
+        took_ms = round((time.time() - started_at) * 1000)
+        made = _activation(call, Response(status, orjson.dumps(result)))
+        return replace(made, start=made.start - took_ms, duration=took_ms)
+
     def keep(self, call: Call, activation: Activation) -> None:
         if call.identity.namespace.stores_activations:
             self._activations.add(activation)
@@ -93,12 +105,6 @@ def _context(call: Call) -> str:
     if gets_key(call.action):
         given["api_key"] = call.identity.auth
     return orjson.dumps({"custom": given}).decode()
-
-
-def _answered(call: Call, result: Mapping[str, Any]) -> Activation:
-    """Of what is built in."""
-    status = Status.APPLICATION_ERROR if "error" in result else Status.SUCCESS
-    return _activation(call, Response(status, orjson.dumps(result)))
 
 
 def _activation(

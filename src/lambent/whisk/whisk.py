@@ -8,14 +8,16 @@ from lambent.invoke.invoker import Invoker, Settle
 from lambent.invoke.pool import Pool
 from lambent.model.invocation import Invocation
 from lambent.store.base import Store
+from lambent.store.snapshot import Snapshot
 from lambent.whisk.activations import Activations
 from lambent.whisk.alarms import Alarms
 from lambent.whisk.deferred import Deferred
 from lambent.whisk.firing import Firing
-from lambent.whisk.kinds import Kinds
+from lambent.whisk.kinds import BUILT_IN, LAMBDA, Kinds
+from lambent.whisk.lending import Lending
 from lambent.whisk.namespaces import Namespaces
 from lambent.whisk.registry import Registry
-from lambent.whisk.runner import Runner
+from lambent.whisk.runner import Invoke, Runner
 from lambent.whisk.throttle import Throttle
 from lambent.whisk.versions import Versions
 
@@ -49,15 +51,19 @@ class Whisk:
         pool: Pool,
         settle: Settle,
         accept: Callable[[Invocation], Awaitable[None]],
+        functions: Snapshot,
+        call_function: Invoke,
     ) -> None:
-        """The invoker of actions: the same as that of functions, over the same pool."""
+        """Actions have an invoker as functions have, over the same pool; functions are lent as actions."""
         invoker = Invoker(self.versions.get, admission, pool, settle)
         self.versions.on_change(pool.retire)
         self.runner = Runner(self.registry, self.versions, self.activations, self.throttle, invoker.invoke)
         self.deferred = Deferred(self.runner, self.versions, self.namespaces, accept)
         self.firing = Firing(self.registry, self.activations, self.deferred, self.throttle)
         self.alarms = Alarms(self._store, self.registry, self.namespaces, self.firing)
-        self.runner.built_in = self.alarms.feed
+        lending = Lending(self.namespaces, functions.find, call_function)
+        self.registry.lend = lending.entity
+        self.runner.elsewhere = {BUILT_IN: self.alarms.feed, LAMBDA: lending.run}
         self.alarms.start()
 
     async def close(self) -> None:

@@ -1,0 +1,101 @@
+"""Between OpenWhisk and Lambda: functions as actions, and actions exported as functions."""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import RunningNode, zip_of
+from tests.whisk.conftest import PYTHON, Client, client_of, lambent
+from tests.whisk.test_invoke import NODES
+
+pytestmark = pytest.mark.slow
+
+ADD = "def handler(event, context):\n    return {'n': event['n'] + 1}\n"
+
+
+def test_a_function_is_an_action(guest: Client, node: RunningNode) -> None:
+    node.deploy("whisk-add", ADD)
+    assert guest.ok("GET", "actions/lambda/whisk-add")["exec"]["kind"] == "lambda"
+    assert guest.result("lambda/whisk-add", {"n": 1}) == {"n": 2}
+    guest.action("twice-as-much", "def main(args):\n    return {'n': args['n'] * 2}\n")
+    components = ["/_/lambda/whisk-add", "/_/twice-as-much"]
+    guest.ok("PUT", "actions/mixed", {"exec": {"kind": "sequence", "components": components}}, overwrite=True)
+    assert guest.result("mixed", {"n": 1}) == {"n": 4}
+    deferred = guest.send("POST", "actions/lambda/whisk-add", {"n": 5}).json["activationId"]
+    assert guest.wait(deferred)["response"]["result"] == {"n": 6}
+    assert guest.result("lambda/whisk-add", {})["error"]["errorType"] == "KeyError"
+    node.deploy("whisk-text", "def handler(event, context):\n    return 'text'\n")
+    assert guest.result("lambda/whisk-text") == {"value": "text"}
+
+
+def test_what_is_lent_cannot_be_changed(guest: Client) -> None:
+    guest.refused(404, "POST", "actions/lambda/none", {})
+    exec_ = {"kind": PYTHON, "code": "def main(args): return args"}
+    guest.refused(400, "PUT", "actions/lambda/new", {"exec": exec_})
+    guest.refused(404, "DELETE", "packages/lambda")
+
+
+@pytest.fixture(scope="module")
+def exported(node: RunningNode, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    leaving = client_of(node, "leaving")
+    parameters = [{"key": "a", "value": 1}, {"key": "COLOUR", "value": "blue", "init": True}]
+    leaving.action("plain", "def main(args):\n    return {'plain': args}\n", parameters=parameters)
+    leaving.ok("PUT", "packages/box", {"parameters": [{"key": "b", "value": 2}]})
+    code = base64.b64encode(zip_of(__main__="import helper\nrun = helper.run", helper="def run(a): return a"))
+    leaving.action(
+        "box/zip ped", code.decode(), exec={"main": "run"}, limits={"timeout": 1500, "memory": 128}
+    )
+    leaving.ok("PUT", "actions/both", {"exec": {"kind": "sequence", "components": ["/_/plain", "/_/plain"]}})
+    leaving.ok("PUT", "triggers/event", {})
+    leaving.ok("PUT", "rules/rule", {"trigger": "/_/event", "action": "/_/plain"})
+    if NODES:
+        leaving.action("script", "const main = (args) => ({ script: args.x })", kind="nodejs:default")
+    folder = tmp_path_factory.mktemp("export") / "out"
+    lambent(node.data, "whisk", "export", "leaving", str(folder))
+    return folder
+
+
+def call(node: RunningNode, folder: Path, name: str, event: Any) -> Any:
+    """Deploy as deploy.sh does, then invoke."""
+    client = node.client("lambda")
+    configuration = json.loads((folder / "functions" / f"{name}.json").read_text())
+    package = (folder / "functions" / f"{name}.zip").read_bytes()
+    role = "arn:aws:iam::000000000000:role/test"
+    client.create_function(**configuration, Role=role, Code={"ZipFile": package})
+    client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    answer = client.invoke(FunctionName=name, Payload=json.dumps(event))
+    return json.load(answer["Payload"])
+
+
+def test_an_exported_action_is_a_function(exported: Path, node: RunningNode) -> None:
+    assert call(node, exported, "plain", {"c": 3}) == {"plain": {"a": 1, "c": 3}}
+    configuration = json.loads((exported / "functions" / "plain.json").read_text())
+    assert configuration["Environment"] == {"Variables": {"COLOUR": "blue"}}
+    assert call(node, exported, "box-zip-ped", {"c": 3}) == {"b": 2, "c": 3}
+    configuration = json.loads((exported / "functions" / "box-zip-ped.json").read_text())
+    assert (configuration["Timeout"], configuration["MemorySize"]) == (2, 128)
+    if NODES:
+        assert call(node, exported, "script", {"x": 7}) == {"script": 7}
+
+
+def test_what_else_is_exported(exported: Path, node: RunningNode) -> None:
+    assert json.loads((exported / "rules.json").read_text()) == [
+        {"rule": "rule", "trigger": "event", "active": True, "function": "plain"}
+    ]
+    assert not (exported / "functions" / "both.json").exists(), "a sequence is no function"
+    subprocess.run(["sh", "-n", exported / "deploy.sh"], check=True)
+    with zipfile.ZipFile(io.BytesIO((exported / "functions" / "plain.zip").read_bytes())) as package:
+        compile(package.read("lambda_function.py"), "lambda_function.py", "exec")
+    for arguments, text in ((("leaving", str(exported)), "is not empty"), (("nobody", "x"), "no user has")):
+        command = [sys.executable, "-m", "lambent.cli.main", "whisk", "export", *arguments]
+        done = subprocess.run(
+            [*command, "--data", str(node.data)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 3
+        assert text in done.stderr
