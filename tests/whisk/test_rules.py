@@ -102,12 +102,12 @@ def test_what_is_wrong_with_rules_and_triggers(guest: Client, other: Client) -> 
     wire(guest, "right")
     place = {"trigger": "/_/right", "action": "/_/right-action"}
     text = "trigger /guest/none does not exist"
-    assert guest.refused(400, "PUT", "rules/wrong", {**place, "trigger": "/_/none"}) == text
+    assert guest.refused(400, "PUT", "rules/wrong-rule", {**place, "trigger": "/_/none"}) == text
     text = "action /guest/none does not exist"
-    assert guest.refused(400, "PUT", "rules/wrong", {**place, "action": "/_/none"}) == text
-    guest.refused(400, "PUT", "rules/wrong", {"trigger": "/_/right"})
-    guest.refused(400, "PUT", "rules/wrong", {**place, "action": "none"})
-    guest.refused(400, "PUT", "rules/wrong", b"{")
+    assert guest.refused(400, "PUT", "rules/wrong-rule", {**place, "action": "/_/none"}) == text
+    guest.refused(400, "PUT", "rules/wrong-rule", {"trigger": "/_/right"})
+    guest.refused(400, "PUT", "rules/wrong-rule", {**place, "action": "none"})
+    guest.refused(400, "PUT", "rules/wrong-rule", b"{")
     assert guest.refused(409, "PUT", "rules/right-rule", place) == "resource already exists"
     assert guest.refused(409, "PUT", "triggers/right", {}) == "resource already exists"
     guest.refused(400, "POST", "rules/right-rule", {"status": "sleeping"})

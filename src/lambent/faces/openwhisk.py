@@ -3,7 +3,9 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from random import getrandbits
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -79,23 +81,21 @@ class OpenWhisk:
     async def _serve(self, request: Request, transaction: str) -> Response:
         if request.method == "OPTIONS":
             return Response(200)
-        parts = request.path.removeprefix(BASE).split("/")[1:]
-        if not parts or parts == [""]:
+        parts = _parts(request.path)
+        if not parts or parts == ("",):
             return self.info.api(request)
         if parts[0] != "namespaces":
             raise Refusal(404, UNKNOWN)
         identity = self._authenticate(request)
-        if parts[1:] in ([], [""]):
+        if parts[1:] in ((), ("",)):
             _check_verb(request, "GET")
             return answer([identity.namespace.name])
-        query = dict(parse_qsl(request.query, keep_blank_values=True)) if request.query else {}
-        ask = Ask(request, transaction, query, identity)
-        path = [unquote(part) for part in parts[1:]] if "%" in request.path else parts[1:]
-        ask.namespace = identity.namespace.name if path[0] == OWN else check_segment(path[0])
-        return await self._route(ask, path[1:])
+        ask = Ask(request, transaction, _query(request.query), identity)
+        ask.namespace = identity.namespace.name if parts[1] == OWN else check_segment(parts[1])
+        return await self._route(ask, parts[2:])
 
-    async def _route(self, ask: Ask, path: list[str]) -> Response:
-        if path in (["limits"], ["limits", ""]):
+    async def _route(self, ask: Ask, path: tuple[str, ...]) -> Response:
+        if path in (("limits",), ("limits", "")):
             _check_verb(ask.request, "GET")
             ask.check_own()
             return answer(limits_document(ask.identity.namespace))
@@ -103,12 +103,12 @@ class OpenWhisk:
         if collection is None:
             raise Refusal(404, UNKNOWN)
         ask.collection, ask.path = path[0], path[1:]
-        if ask.path in ([], [""]) or (len(ask.path) == 2 and not ask.path[1] and collection.deepest > 1):
+        if ask.path in ((), ("",)) or (len(ask.path) == 2 and not ask.path[1] and collection.deepest > 1):
             _check_verb(ask.request, "GET")
             response: Response = await collection.list(ask)
             return response
         if not ask.path[-1]:
-            del ask.path[-1]
+            ask.path = ask.path[:-1]
         if len(ask.path) > collection.deepest:
             raise Refusal(404, UNKNOWN)
         method = self._verbs.get(ask.request.method, "")
@@ -126,6 +126,17 @@ class OpenWhisk:
         if identity is None:
             raise Refusal(401, BAD_KEY)
         return identity
+
+
+@lru_cache(maxsize=4096)
+def _parts(path: str) -> tuple[str, ...]:
+    """What follows `/api/v1`, decoded part by part."""
+    return tuple(map(unquote, path.removeprefix(BASE).split("/")[1:]))
+
+
+@lru_cache(maxsize=1024)
+def _query(text: str) -> Mapping[str, str]:
+    return MappingProxyType(dict(parse_qsl(text, keep_blank_values=True)))
 
 
 def transaction_of(request: Request) -> str:

@@ -54,6 +54,6 @@ class Activations:
         found = self._activations.get(ask.namespace, activation_id)
         if found is None:
             raise not_found()
-        if part == ["logs"]:
+        if part and part[0] == "logs":
             return answer({"logs": found["logs"]})
         return answer(found["response"] if part else found)

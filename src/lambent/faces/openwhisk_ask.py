@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -37,7 +38,7 @@ class Ask:
     identity: Identity
     namespace: str = ""
     collection: str = ""
-    path: list[str] = field(default_factory=list)
+    path: tuple[str, ...] = ()
 
     @property
     def own(self) -> bool:
@@ -46,8 +47,7 @@ class Ask:
     @property
     def name(self) -> Name:
         """The entity that the path names. Raises `Refusal` for what is no name."""
-        *package, name = map(check_segment, self.path)
-        return Name(self.namespace, name, *package)
+        return _name(self.namespace, self.path)
 
     def check_own(self, name: object = "") -> None:
         """Raises `Refusal` where only the namespace itself has rights."""
@@ -113,6 +113,12 @@ class Ask:
         if self.flag("count"):
             return answer({self.collection: len(left)})
         return answer(left[:limit])
+
+
+@lru_cache(maxsize=4096)
+def _name(namespace: str, path: tuple[str, ...]) -> Name:
+    *package, name = map(check_segment, path)
+    return Name(namespace, name, *package)
 
 
 async def parse(body: bytes) -> dict[str, Any]:

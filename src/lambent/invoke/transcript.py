@@ -49,6 +49,7 @@ class Transcript:
     def end(self, run: Run, lines: tuple[str, ...] = ()) -> bytes:
         """The invocation is over; `lines` say how, if not as it should. Its tail, where it is wanted."""
         self.close()
+        self._hear = None  # it may hold megabytes
         if self._begun and not lines and not self._wants_tail:
             self._begun = None
             self.flush()

@@ -1,7 +1,8 @@
 -- Activations, version 1: a file of their own, because losing their last moments is allowed.
 
 CREATE TABLE activations (
-    activation_id TEXT PRIMARY KEY,
+    seq INTEGER PRIMARY KEY,                -- in the order of their ends
+    activation_id TEXT NOT NULL,
     namespace TEXT NOT NULL,                -- of who invoked
     path TEXT NOT NULL,                     -- of what ran: name or pkg/name
     name TEXT NOT NULL,
@@ -9,6 +10,6 @@ CREATE TABLE activations (
     head BLOB NOT NULL,                     -- JSON: the record without response and logs
     response BLOB NOT NULL,                 -- JSON
     logs BLOB NOT NULL                      -- JSON list of strings
-) WITHOUT ROWID;
+);
+CREATE UNIQUE INDEX activations_id ON activations (activation_id);
 CREATE INDEX activations_start ON activations (namespace, start_ms DESC);
-CREATE INDEX activations_age ON activations (start_ms);

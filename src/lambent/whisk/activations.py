@@ -25,7 +25,13 @@ BUFFER_BYTES = 64 * 1024 * 1024
 KEPT_S = 7 * 24 * 3600.0
 PRUNE_INTERVAL_S = 600.0
 
-PUT = "INSERT OR REPLACE INTO activations VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+PRUNED_AT_ONCE = 20_000
+NO_LOGS = b"[]"
+
+PUT = """INSERT OR REPLACE INTO activations
+    (activation_id, namespace, path, name, start_ms, head, response, logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+PRUNE = """DELETE FROM activations WHERE start_ms < ?
+    AND seq IN (SELECT seq FROM activations ORDER BY seq LIMIT ?)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,8 +171,7 @@ class Activations:
         self._next_prune_at = time.monotonic() + PRUNE_INTERVAL_S
         before = int((time.time() - KEPT_S) * 1000)
         with contextlib.suppress(Unavailable, sqlite3.Error):
-            sql = "DELETE FROM activations WHERE start_ms < ?"
-            await self._database.write(lambda tx: tx.execute(sql, (before,)))
+            await self._database.write(lambda tx: tx.execute(PRUNE, (before, PRUNED_AT_ONCE)))
 
 
 def _row(activation: Activation) -> tuple[Any, ...]:
@@ -178,7 +183,7 @@ def _row(activation: Activation) -> tuple[Any, ...]:
         activation.start,
         orjson.dumps(activation.head()),
         orjson.dumps(activation.response.document()),
-        orjson.dumps(activation.logs),
+        orjson.dumps(activation.logs) if activation.logs else NO_LOGS,
     )
 
 

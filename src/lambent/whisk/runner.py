@@ -46,8 +46,12 @@ class Runner:
 
     async def run(self, call: Call) -> Activation:
         """A call from outside; everything within it counts as one."""
-        with self._throttle.running(call.identity.namespace):
+        namespace = call.identity.namespace
+        self._throttle.begin(namespace)
+        try:
             return await self.run_part(call)
+        finally:
+            self._throttle.end(namespace)
 
     async def run_part(self, call: Call) -> Activation:
         """A call of an action on its own, or as a part of another one."""

@@ -1,8 +1,7 @@
 """How much a namespace may ask for: by the minute on the clock, and at the same time."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lambent.whisk.errors import Refusal
@@ -43,14 +42,11 @@ class Throttle:
         if running >= allowed:
             raise Refusal(429, CONCURRENT.format(running, allowed))
 
-    @contextmanager
-    def running(self, namespace: Namespace) -> Iterator[None]:
-        """For the time of one invocation."""
-        name = namespace.name
-        self._running[name] = self._running.get(name, 0) + 1
-        try:
-            yield
-        finally:
-            self._running[name] -= 1
-            if not self._running[name]:
-                del self._running[name]
+    def begin(self, namespace: Namespace) -> None:
+        """An invocation runs, until `end`."""
+        self._running[namespace.name] = self._running.get(namespace.name, 0) + 1
+
+    def end(self, namespace: Namespace) -> None:
+        left = self._running[namespace.name] = self._running[namespace.name] - 1
+        if not left:
+            del self._running[namespace.name]
