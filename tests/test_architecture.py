@@ -11,7 +11,7 @@ MODULES = sorted(p for p in SOURCE.rglob("*.py"))
 # A part may import from its own layer and from those below it.
 LAYERS = [
     {"model", "settings", "folder"},
-    {"sandbox", "runtimes", "store"},
+    {"sandbox", "runtimes", "store", "images"},
     {"records"},
     {"invoke"},
     {"events", "warehouse", "objects", "whisk"},

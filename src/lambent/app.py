@@ -38,6 +38,8 @@ from lambent.faces.packages import PackageDownloads
 from lambent.faces.router import Router
 from lambent.faces.server import Server, bind
 from lambent.faces.signature import Verifier
+from lambent.images import images
+from lambent.images.images import Images
 from lambent.invoke.admission import Admission
 from lambent.invoke.environment import Surroundings
 from lambent.invoke.instances import Instances
@@ -77,6 +79,7 @@ from lambent.whisk import deferred
 from lambent.whisk.whisk import Whisk
 
 PASSWORD_LIFETIME_S = 12 * 3600.0
+ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 CORES = os.cpu_count() or 1
 ENDPOINT_DOOR, WAREHOUSE_DOOR = 9000, 5439  # the same for every function, whatever the ports outside
 
@@ -255,6 +258,11 @@ class Node:
         self.warehouse_door = _address(door, self.warehouse_port)
         await self.warehouse.serve([listener, *([door.listener] if door.listener else [])])
 
+    def _images(self) -> Images:
+        sources = images.sources(self.settings.image_sources, self.settings.data)
+        walls = self.host.isolation != "process"
+        return Images(self.packages, sources, self.settings.data / "keys", ARCHITECTURE, walls)
+
     def _router(self) -> Router:
         verifier = Verifier(self.credentials)
         guard = Guard(self.authority, self.policies, self.directory, self.queues.find)
@@ -269,9 +277,10 @@ class Node:
             self.urls,
             self.resources,
             runtimes=self.catalog,
-            architecture={"aarch64": "arm64"}.get(platform.machine(), platform.machine()),
+            architecture=ARCHITECTURE,
             read_object=self._read_object,
             code_url=downloads.url,
+            images=self._images(),
             event_invoke_configs=self.event_invoke_configs,
             accept=self.queue.accept,
             supply=self.provisioned.supply,

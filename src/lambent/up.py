@@ -12,6 +12,7 @@ import lambent
 from lambent import serving
 from lambent.app import ENDPOINT_DOOR, WAREHOUSE_DOOR, Launch
 from lambent.folder import CERTIFICATES_FILE, CannotStart, DataFolder
+from lambent.images import images
 from lambent.objects import seaweedfs
 from lambent.objects.place import Place
 from lambent.runtimes import libraries, shelf
@@ -118,7 +119,10 @@ def _launch(launch: Launch, folder: DataFolder, programs: tuple[Program, ...], b
         argv=(sys.executable, "-c", CHILD),
         input=_passed(pickle.dumps((launch, programs if rootless else None))),
         environment={**environment, "HOME": str(folder.state)},
-        paths=(Path(sys.prefix), Path(sys.base_prefix), package.parent, shelf.cache_folder()),
+        paths=(
+            *(Path(sys.prefix), Path(sys.base_prefix), package.parent, shelf.cache_folder()),
+            *images.folders(settings.image_sources),
+        ),
         interpreters=tuple(map(launch.catalog.get, launch.catalog.runtimes)),
         programs=() if rootless else programs,
         ports=(ENDPOINT_DOOR, WAREHOUSE_DOOR),

@@ -182,6 +182,7 @@ CREATE = {
     "tmp_mb": 512,
     "ahead": True,
     "program": False,
+    "image": False,
     "account": "",
 }
 

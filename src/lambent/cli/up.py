@@ -37,6 +37,11 @@ else:
     help="What functions reach: what is public (nat), what this machine does (host), this node only (none).",
 )
 @click.option("--allow-network", metavar="CIDR[,...]", help="Private networks that functions reach as well.")
+@click.option(
+    "--image-sources",
+    metavar="PLACE[,...]",
+    help="Folders and registries (HOST[:PORT]) that container images may come from.",
+)
 @click.option("--public-url", metavar="URL", help="How clients reach the node, when not by host and port.")
 @click.option(
     "--credentials",

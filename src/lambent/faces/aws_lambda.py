@@ -17,6 +17,7 @@ from lambent.faces.aws_lambda_mappings import MappingOperations
 from lambent.faces.aws_lambda_permissions import PermissionOperations
 from lambent.faces.aws_lambda_tags import TagOperations
 from lambent.faces.aws_lambda_urls import UrlOperations
+from lambent.images.images import Images
 from lambent.invoke.provisioned import Supply
 from lambent.model.errors import (
     Conflict,
@@ -106,6 +107,7 @@ class LambdaFace(
         architecture: str,
         read_object: ReadObject,
         code_url: Callable[[Code], str],
+        images: Images,
         event_invoke_configs: EventInvokeConfigs,
         accept: Accept,
         supply: Callable[[Target], Supply],
@@ -118,6 +120,7 @@ class LambdaFace(
         self.policies = policies
         self.packages = packages
         self.layers = layers
+        self.images = images
         self.settings = settings
         self.resources = resources
         self.supply = supply

@@ -21,6 +21,7 @@ PLAIN = {
     "Timeout": "timeout_s",
     "MemorySize": "memory_mb",
 }
+OF_ZIPS = {"Runtime", "Handler", "Layers"}
 LIMITS = {
     "Timeout": ("timeout", TIMEOUT_S[1]),
     "MemorySize": ("MemorySize", MEMORY_MB[1]),
@@ -49,7 +50,6 @@ RESERVED_VARIABLES = {
 NOT_YET = (
     "AcceleratorConfig",
     "DurableConfig",
-    "ImageConfig",
     "PublishTo",
     "RuntimeConfig",
 )
@@ -103,6 +103,13 @@ class Configurations:
     def apply(self, version: Version, given: Input) -> Version:
         """The version with everything that is given in it; what is not given stays."""
         values: dict[str, Any] = {PLAIN[name]: given[name] for name in PLAIN if name in given}
+        if version.image is not None:  # which has no use for a runtime and a handler
+            given = {name: value for name, value in given.items() if name not in OF_ZIPS}
+            values = {name: value for name, value in values.items() if name not in ("runtime", "handler")}
+            config = given.get("ImageConfig", version.image.config)
+            values["image"] = replace(version.image, config=config)
+        elif given.get("ImageConfig"):
+            raise InvalidParameter("ImageConfig goes with the PackageType Image only.")
         if "EphemeralStorage" in given:
             values["tmp_mb"] = given["EphemeralStorage"]["Size"]
         if "Environment" in given:
@@ -133,10 +140,6 @@ def _check_not_yet(given: Input) -> None:
     for name in NOT_YET:
         if given.get(name):
             raise InvalidParameter(f"{name} is not supported by this version of Lambent. Leave it out.")
-    if given.get("PackageType", "Zip") != "Zip":
-        raise InvalidParameter(
-            "The PackageType Image is not supported by this version of Lambent. Upload a zip archive."
-        )
 
 
 def _check_tenancy(given: Input) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from lambent.faces.aws_lambda_capacity import CapacityOperations
 from lambent.faces.aws_lambda_code_signing import CodeSigningOperations
 from lambent.faces.aws_lambda_configuration import Configurations
+from lambent.faces.aws_lambda_images import Bringing, is_image
 from lambent.faces.aws_lambda_layers import LayerOperations
 from lambent.faces.aws_lambda_pages import UNREADABLE_MARKER, limit, pack, unpack
 from lambent.faces.aws_lambda_shapes import configuration, listed
@@ -23,10 +24,8 @@ from lambent.store.functions import check_revision
 
 Members = dict[str, Any]
 
-NO_HANDLER = "Runtime and Handler are mandatory parameters for functions created with deployment packages."
 
-
-class FunctionOperations(LayerOperations, CodeSigningOperations, CapacityOperations):
+class FunctionOperations(Bringing, LayerOperations, CodeSigningOperations, CapacityOperations):
     """One method an operation; keys are the service model's member names."""
 
     configurations: Configurations
@@ -35,18 +34,18 @@ class FunctionOperations(LayerOperations, CodeSigningOperations, CapacityOperati
         key = resolve_function(call, given["FunctionName"])
         _check_name(key)
         self.configurations.check(given)
-        if "Runtime" not in given or "Handler" not in given:
-            raise InvalidParameter(NO_HANDLER)
+        of_image = is_image(given)
         check_tags(given.get("Tags", {}))
         self._check_references(call, given)
-        layers = self.referenced(call, given.get("Layers", []))
-        code = await self.packages.put(await self.sources.fetch(call.principal, given["Code"]))
+        layers = () if of_image else self.referenced(call, given.get("Layers", []))
+        code, image = await self.brought(call, given["Code"], of_image)
         await self.check_size(code, layers)
         new = Version(
             key=key,
             code=code,
-            runtime=given["Runtime"],
-            handler=given["Handler"],
+            image=image,
+            runtime="" if of_image else given["Runtime"],
+            handler="" if of_image else given["Handler"],
             role=given["Role"],
             architecture=self.configurations.architecture,
             layers=layers,
@@ -65,7 +64,7 @@ class FunctionOperations(LayerOperations, CodeSigningOperations, CapacityOperati
         version = self.functions.described(target)
         answer: Members = {
             "Configuration": configuration(version, target.arn),
-            "Code": {"RepositoryType": "S3", "Location": self.code_url(version.code)},
+            "Code": self.location(version),
         }
         if tags := self.functions.function(target.key).tags:
             answer["Tags"] = dict(tags)
@@ -94,17 +93,19 @@ class FunctionOperations(LayerOperations, CodeSigningOperations, CapacityOperati
 
     async def update_function_code(self, call: Call, given: Members) -> Members:
         key = resolve_function(call, given["FunctionName"])
-        self.functions.function(key)
+        now = self.functions.function(key).latest
         self.configurations.check(given)
-        code = await self.packages.put(await self.sources.fetch(call.principal, given))
-        await self.check_size(code, self.functions.function(key).latest.layers)
+        code, image = await self.brought(call, given, now.image is not None)
+        if image and now.image:
+            image = replace(image, config=now.image.config)
+        await self.check_size(code, now.layers)
         if given.get("DryRun"):
             latest = self.functions.function(key).latest
             check_revision(latest, given.get("RevisionId"), "GetFunction/GetAlias")
-            return configuration(replace(latest, code=code), key.arn)
+            return configuration(replace(latest, code=code, image=image), key.arn)
         version = await self.functions.update(
             key,
-            lambda before: replace(before, code=code),
+            lambda before: replace(before, code=code, image=image),
             revision_id=given.get("RevisionId"),
             publish=given.get("Publish", False),
         )
@@ -115,7 +116,8 @@ class FunctionOperations(LayerOperations, CodeSigningOperations, CapacityOperati
         now = self.functions.function(key).latest
         self.configurations.check(given)
         self._check_references(call, given)
-        layers = self.referenced(call, given["Layers"]) if "Layers" in given else now.layers
+        named = "Layers" in given and now.image is None
+        layers = self.referenced(call, given["Layers"]) if named else now.layers
         await self.check_size(now.code, layers)
         version = await self.functions.update(
             key,

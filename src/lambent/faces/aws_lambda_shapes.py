@@ -23,9 +23,9 @@ def configuration(version: Version, arn: str) -> dict[str, Any]:
     shape: dict[str, Any] = {
         "FunctionName": version.key.name,
         "FunctionArn": arn,
-        "Runtime": version.runtime,
+        "Runtime": version.runtime or None,
         "Role": version.role,
-        "Handler": version.handler,
+        "Handler": version.handler or None,
         "CodeSize": version.code.size,
         "Description": version.description,
         "Timeout": version.timeout_s,
@@ -38,7 +38,10 @@ def configuration(version: Version, arn: str) -> dict[str, Any]:
         "RevisionId": version.revision_id,
         "TenancyConfig": {"TenantIsolationMode": "PER_TENANT"} if version.per_tenant else None,
         "Layers": [{"Arn": layer.arn, "CodeSize": layer.code.size} for layer in version.layers] or None,
-        "PackageType": "Zip",
+        "PackageType": "Image" if version.image else "Zip",
+        "ImageConfigResponse": (
+            {"ImageConfig": dict(version.image.config)} if version.image and version.image.config else None
+        ),
         "Architectures": [version.architecture],
         "EphemeralStorage": {"Size": version.tmp_mb},
         "SnapStart": NO_SNAPSTART,

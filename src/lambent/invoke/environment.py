@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import orjson
+
 from lambent.model.function import Version
 from lambent.model.identity import Credential
+from lambent.model.image import Image
+from lambent.runtimes.start import IMAGE
 
 ETC = {
     "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
@@ -73,4 +77,21 @@ def environment(
         "AWS_SESSION_TOKEN": credential.token or "",
     }
     around_it = {"AWS_ENDPOINT_URL": around.endpoint_url, **around.extra, **around.secret}
-    return {**ETC, **around_it, **(version.environment or {}), **own}
+    given = version.environment or {}
+    if version.image is not None:
+        around_it.pop("SSL_CERT_FILE", None)
+        del own["AWS_EXECUTION_ENV"]
+        return _of_image(version.image, {**around_it, **given}, own)
+    return {**ETC, **around_it, **given, **own}
+
+
+def _of_image(image: Image, given: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """An image brings what a runtime sets elsewhere, and certificates of its own."""
+    start = {
+        "argv": image.argv,
+        "folder": image.folder,
+        "libraries": "LD_LIBRARY_PATH" in {**image.environment, **given},
+    }
+    handler = {"_HANDLER": next(iter(image.arguments), "")}
+    described = {IMAGE: orjson.dumps(start).decode()}
+    return {"PATH": ETC["PATH"], **image.environment, **given, **own, **handler, **described}

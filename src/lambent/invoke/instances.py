@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 CREDENTIAL_LIFETIME_S = 12 * 3600
 TEMPLATE_CREDENTIAL_LIFETIME_S = 3600  # its init may need some; a copy of them is in the snapshot then
 SPARE_MB = 64
+STARTER = "provided.al2023"  # becomes the program of an image
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"  # a program that the runtime is started by
 
 
@@ -104,22 +105,31 @@ class Instances:
         return instance
 
     def _spec(self, version: Version) -> SandboxSpec:
+        account = version.key.account if self.strict else ""
+        folder = self.packages.folder
+        if version.image is not None:
+            return SandboxSpec(
+                interpreter=self.interpreter(STARTER),
+                code=folder(version.code),
+                image=True,
+                memory_mb=version.memory_mb,
+                tmp_mb=version.tmp_mb,
+                account=account,
+            )
         bundle = self.packages.bundle(version.code)
+        brought = (self.packages.brought(layer.code, version.runtime) for layer in version.layers)
         spec = SandboxSpec(
             interpreter=self.interpreter(version.runtime),
-            code=self.packages.folder(version.code),
-            layers=tuple(self.packages.folder(layer.code) for layer in version.layers),
+            code=folder(version.code),
+            layers=tuple(folder(layer.code) for layer in version.layers),
+            own_packages=bundle.own_packages.union(*brought),
+            imports=bundle.imports,
+            account=account,
             memory_mb=version.memory_mb,
             tmp_mb=version.tmp_mb,
-            own_packages=bundle.own_packages.union(
-                *(self.packages.brought(layer.code, version.runtime) for layer in version.layers)
-            ),
-            imports=bundle.imports,
-            account=version.key.account if self.strict else "",
         )
-        if _is_observed(spec, version):
-            return replace(spec, interpreter=replace(spec.interpreter, program=True))
-        return spec
+        observed = _is_observed(spec, version)
+        return replace(spec, interpreter=replace(spec.interpreter, program=True)) if observed else spec
 
     def _instance(
         self,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from lambent.model.alias import Alias
+from lambent.model.image import Image
 from lambent.model.names import LATEST, FunctionKey
 
 
@@ -39,8 +40,8 @@ class Code:
     """An uploaded package. `digest` (hex sha-256 of the zip) names its files in the package store."""
 
     digest: str
-    size: int  # bytes of the zip
-    sha256: str  # as AWS shows it: base64 for a zip
+    size: int  # bytes of the zip; 0 for an image
+    sha256: str  # as AWS shows it: base64 for a zip, hexadecimal for an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Version:
     last_modified: str = ""  # 2025-11-25T02:26:54.123+0000; differs from update to update
     published_from: str = ""  # fingerprint of the $LATEST that a numbered version is a copy of
     own_log_group: str = ""  # when not the function's default one
+    image: Image | None = None  # in place of a zip; then there is no runtime and no handler
     layers: tuple[Layer, ...] = ()  # in order: of two files at one path the later layer's is seen
     per_tenant: bool = False  # each tenant has instances of its own
     identity: str = field(init=False, repr=False, compare=False)  # what an instance is made for

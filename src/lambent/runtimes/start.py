@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -17,6 +18,7 @@ import sys
 import typing
 
 PYTHON = "/.lambent/python"  # where the bootstrap is of a Python that is not forked
+IMAGE = "_LAMBENT_IMAGE"  # a variable: how an image's program is started, as JSON; no program sees it
 PORT = 9001  # as on AWS, in a network of the sandbox's own
 BACKLOG = 16
 EXTENSIONS = 10  # AWS starts no more
@@ -48,12 +50,43 @@ def main(
     printed, output = os.pipe() if extensions else (-1, -1)
     address = listen(control, port, [os.path.basename(path) for path in extensions], printed)
     own = {"LD_LIBRARY_PATH": LIBRARY_PATH, **environment, "AWS_LAMBDA_RUNTIME_API": address}
-    os.chdir(own["LAMBDA_TASK_ROOT"])
-    folders = [PYTHON, own.get("LAMBDA_RUNTIME_DIR", "/var/runtime"), os.getcwd(), *layers]
+    try:
+        command = of_image(own) if IMAGE in own else of_package(own, layers)
+        problem = ""
+    except OSError as error:
+        command, problem = [], str(error)
     if extensions:
-        return Parent(control, own, output).run(extensions, folders)
-    refuse(control, become(folders, own))
+        return Parent(control, own, output).run(extensions, command, problem)
+    refuse(control, become(command, own) if command else problem)
     return 1
+
+
+def of_package(environment: typing.Mapping[str, str], layers: typing.Sequence[str]) -> list[str]:
+    """The bootstrap of a zip or a layer, or of our own. Raises OSError, in AWS's words."""
+    os.chdir(environment["LAMBDA_TASK_ROOT"])
+    own = [PYTHON, environment.get("LAMBDA_RUNTIME_DIR", "/var/runtime")]
+    searched = [os.path.join(folder, "bootstrap") for folder in (*own, os.getcwd(), *layers)]
+    found = next(filter(os.path.isfile, searched), None)
+    if found is None:
+        raise OSError(f"Couldn't find valid bootstrap(s): [{' '.join(searched[len(own) :])}]")
+    return [found]
+
+
+def of_image(environment: dict[str, str]) -> list[str]:
+    """What an image says, or the function of it; only the node gives it. Raises OSError."""
+    given = json.loads(environment.pop(IMAGE))
+    if not given["libraries"]:
+        del environment["LD_LIBRARY_PATH"]
+    os.chdir(given["folder"])
+    if not given["argv"]:
+        raise OSError("neither the image nor the function names an entry point")
+    program, *arguments = given["argv"]
+    if "/" not in program:
+        found = shutil.which(program, path=environment.get("PATH", os.defpath))
+        if found is None:
+            raise OSError(f'exec: "{program}": executable file not found in $PATH')
+        program = found
+    return [program, *arguments]
 
 
 def listen(control: socket.socket, port: int, extensions: typing.Sequence[str], printed: int) -> str:
@@ -89,27 +122,14 @@ def refuse(control: socket.socket, problem: str) -> None:
     control.sendall(HEADER.pack(INIT_ERROR, 0, len(told)) + told.encode())
 
 
-def become(folders: typing.Sequence[str], environment: typing.Mapping[str, str]) -> str:
-    """Run the bootstrap in place of this process; returns why it could not be."""
-    path = bootstrap(folders)
-    if path is None:
-        return missing(folders)
+def become(command: list[str], environment: typing.Mapping[str, str]) -> str:
+    """Run the program in place of this process; returns why it could not be."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execve(path, [path], environment)
+        os.execve(command[0], command, environment)
     except OSError as error:
-        return failure(path, error)
-
-
-def bootstrap(folders: typing.Sequence[str]) -> str | None:
-    paths = (os.path.join(folder, "bootstrap") for folder in folders)
-    return next(filter(os.path.isfile, paths), None)
-
-
-def missing(folders: typing.Sequence[str]) -> str:
-    searched = " ".join(os.path.join(folder, "bootstrap") for folder in folders[2:])
-    return f"Couldn't find valid bootstrap(s): [{searched}]"
+        return failure(command[0], error)
 
 
 def failure(path: str, error: OSError) -> str:
@@ -127,8 +147,11 @@ class Parent:
         self.runtime = 0
         self.ending = False
 
-    def run(self, extensions: typing.Sequence[str], folders: typing.Sequence[str]) -> int:
-        """Returns only when the runtime could not be started, or the node is gone: the exit status."""
+    def run(self, extensions: typing.Sequence[str], command: list[str], problem: str) -> int:
+        """Returns only when the runtime could not be started, or the node is gone: the exit status.
+
+        Without a command there is a problem to tell.
+        """
         wakes, woken = socket.socketpair()
         wakes.setblocking(False)
         woken.setblocking(False)
@@ -145,27 +168,25 @@ class Parent:
             if wakes.fileno() in ready:
                 wakes.recv(64)
                 self.reap()
-            if self.control.fileno() in ready and not self.obey(self.control.recv(1), folders):
+            if self.control.fileno() in ready and not self.obey(self.control.recv(1), command, problem):
                 return 1
 
     def start_extension(self, path: str) -> None:
         name = os.path.basename(path)
         try:
-            self.extensions[self.spawn(path, self.output)] = name
+            self.extensions[self.spawn([path], self.output)] = name
         except OSError as error:
             self.told_ended(name, failure(path, error))
 
-    def obey(self, word: bytes, folders: typing.Sequence[str]) -> bool:
+    def obey(self, word: bytes, command: list[str], problem: str) -> bool:
         """False when there is nothing more to do."""
         if word == RUN:
-            path = bootstrap(folders)
-            problem = missing(folders)
             try:
-                if path is not None:
-                    self.runtime = self.spawn(path, 1)
+                if command:
+                    self.runtime = self.spawn(command, 1)
                     return True
             except OSError as error:
-                problem = failure(path or "", error)
+                problem = failure(command[0], error)
             refuse(self.control, problem)
             return True
         if word == END:
@@ -175,9 +196,9 @@ class Parent:
             return True
         return False
 
-    def spawn(self, path: str, output: int) -> int:
+    def spawn(self, command: list[str], output: int) -> int:
         streams = [(os.POSIX_SPAWN_DUP2, output, stream) for stream in (1, 2)]
-        return os.posix_spawn(path, [path], self.environment, file_actions=streams, setsigdef=IGNORED)
+        return os.posix_spawn(command[0], command, self.environment, file_actions=streams, setsigdef=IGNORED)
 
     def reap(self) -> None:
         while self.runtime or self.extensions:

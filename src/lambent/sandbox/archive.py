@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from lambent.sandbox import image
 from lambent.sandbox.base import BadArchive
 
 ENTRIES = 100_000  # ours: a zip of 50 MB could name half a million empty files
@@ -35,6 +36,15 @@ BROKEN = (
     ValueError,
     MemoryError,
 )
+
+
+def unpack(archive: int, folder: Path, limit_bytes: int) -> None:
+    """A zip, or the layers of an image."""
+    with _open(archive) as file:
+        if image.is_image(file):
+            image.extract(file, folder, limit_bytes)
+        else:
+            extract(archive, folder, limit_bytes)
 
 
 def extract(archive: Path | int, folder: Path, limit_bytes: int) -> None:

@@ -16,6 +16,7 @@ class SandboxSpec:
 
     interpreter: Interpreter
     code: Path  # unpacked package, seen read-only at /var/task
+    image: bool = False  # the code is the root of an image, and seen as that; the interpreter runs none of it
     layers: tuple[Path, ...] = ()  # in order, seen read-only at /opt
     memory_mb: int = 128
     tmp_mb: int = 512

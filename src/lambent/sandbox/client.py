@@ -80,6 +80,7 @@ class LauncherHost:
         wanted = {
             "runtime": spec.interpreter.runtime,
             "program": spec.interpreter.program,
+            "image": spec.image,
             "code": self._folder_name(spec.code),
             "layers": [self._folder_name(layer) for layer in spec.layers],
             "memory_mb": spec.memory_mb,

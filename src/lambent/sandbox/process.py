@@ -169,6 +169,8 @@ class ProcessHost:
         self._sweep()
 
     async def create(self, spec: SandboxSpec) -> Sandbox:
+        if spec.image:
+            raise SandboxError("an image runs in a sandbox only")
         sandbox = PlainSandbox(self._folder / uuid.uuid4().hex, spec, self._forget)
         self._sandboxes[sandbox.id] = sandbox
         return sandbox

@@ -85,6 +85,7 @@ class Requests:
         interpreter = replace(interpreter, program=checks.flag(message, "program"))
         code = checks.name(message, "code")
         layers = checks.names(message, "layers", LAYERS)
+        place = "image" if checks.flag(message, "image") else "code"
         memory_mb = checks.number(message, "memory_mb", MEMORY_MB)
         tmp_mb = checks.number(message, "tmp_mb", TMP_MB)
         kind = zygotes.kind_for(interpreter, checks.flag(message, "ahead"), checks.account(message))
@@ -92,7 +93,9 @@ class Requests:
         zygote = self.zygotes.get(kind)
         image = self.scratch.take(tmp_mb)
         try:
-            cell = self.cells.create(number, zygote, lambda: self._mounts(code, layers, image), memory_mb)
+            cell = self.cells.create(
+                number, zygote, lambda: self._mounts(place, code, layers, image), memory_mb
+            )
         except BaseException:
             self.scratch.remove(image)
             raise
@@ -216,8 +219,8 @@ class Requests:
         syscalls.mount_setattr(mount, ATTRIBUTES)
         return mount
 
-    def _mounts(self, code: str, layers: list[str], image: Image) -> list[tuple[str, int]]:
-        mounts = [("code", self._tree(code)), ("tmp", image.mount_fd())]
+    def _mounts(self, place: str, code: str, layers: list[str], image: Image) -> list[tuple[str, int]]:
+        mounts = [(place, self._tree(code)), ("tmp", image.mount_fd())]
         if layers:
             mounts.append(("layers", self._layers(layers)))
         return mounts

@@ -42,7 +42,17 @@ SYSTEM = (
     "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
 )
-EMPTY = ("dev/shm", "opt", "proc", "tmp", "var/lang", "var/runtime", "var/task", init.EMPTY.lstrip("/"))
+EMPTY = (
+    "dev/shm",
+    "opt",
+    "proc",
+    "tmp",
+    "var/lang",
+    "var/runtime",
+    "var/task",
+    init.EMPTY.lstrip("/"),
+    ".lambent/image",
+)
 DEVICES = {"full": (1, 7), "null": (1, 3), "random": (1, 8), "urandom": (1, 9), "zero": (1, 5)}
 DEVICE_LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
 # Files of ours that a zygote loads.
@@ -56,7 +66,14 @@ ZYGOTE = (
     "sandbox/zygote",
 )
 EXECUTABLES = (*ZYGOTE, "runtimes/__init__", "runtimes/start")
-ARCHIVES = (*ZYGOTE, "sandbox/archive", "sandbox/base", "model/__init__", "model/interpreter")
+ARCHIVES = (
+    *ZYGOTE,
+    "sandbox/archive",
+    "sandbox/image",
+    "sandbox/base",
+    "model/__init__",
+    "model/interpreter",
+)
 
 
 def system_files(users: Users, sandboxes: int) -> dict[str, bytes]:

@@ -46,7 +46,7 @@ AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
 OPEN_TREE_CLONE = 1
 O_CLOEXEC = 0o2000000
-MOVE_MOUNT_F_EMPTY_PATH = 4
+MOVE_MOUNT_EMPTY_PATHS = 0x44  # of either side
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC = 1, 2, 4, 8
 
 RESOLVE_NO_XDEV, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH = 1, 2, 4, 8
@@ -116,9 +116,9 @@ def open_tree(path: str, at: int = -100, recursive: bool = False) -> int:
     return call("open_tree", at, os.fsencode(path), flags)
 
 
-def move_mount(fd: int, target: str) -> None:
-    """Attach a detached mount."""
-    call("move_mount", fd, b"", -100, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH)
+def move_mount(fd: int, target: str, at: int = -100) -> None:
+    """Attach a detached mount at `target`, or on what `at` is open on when it is empty."""
+    call("move_mount", fd, b"", at, os.fsencode(target), MOVE_MOUNT_EMPTY_PATHS)
 
 
 def mount_setattr(fd: int, add: int, recursive: bool = False) -> None:

@@ -35,6 +35,8 @@ NO_CORE = 1  # with 0 a core dump still goes to a host's handler, where it has o
 SET_UP_FAILED = 125
 SANDBOX = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS | syscalls.CLONE_NEWNET
 PLACES = {"code": "/var/task", "layers": "/opt", "tmp": "/tmp"}
+IMAGE = "/.lambent/image"  # where an image's root is mounted before it becomes the root
+SHARED = ("/dev", "/etc/hosts", "/etc/resolv.conf", "/tmp", "/proc")
 OUT_OF_MEMORY_SCORE = "1000"  # the machine's memory ends with an instance, not with the node
 
 if typing.TYPE_CHECKING:
@@ -157,8 +159,25 @@ def furnish(given: Descriptors, uid: int) -> None:
     for name, place in PLACES.items():
         for mount in given.get(name, ()):
             syscalls.move_mount(mount, place)
+    if "image" in given:
+        enter_image(given["image"][0])
     if uid:
         os.fchown(given["output"][0], uid, uid)  # else /dev/stdout cannot be opened
+
+
+def enter_image(image: int) -> None:
+    """Make an image's root this one's, with what every sandbox has in its places."""
+    shared = [(place, syscalls.open_tree(place, recursive=True)) for place in SHARED]
+    syscalls.move_mount(image, IMAGE)
+    root = os.open(IMAGE, os.O_PATH | os.O_CLOEXEC)
+    for place, tree in shared:
+        target = syscalls.open_beneath(root, place.lstrip("/"), os.O_PATH)  # whoever made it chose no link
+        syscalls.move_mount(tree, "", target)
+        wire.close([tree, target])
+    os.chdir(IMAGE)
+    syscalls.pivot_root(".", ".")
+    syscalls.unmount(".")
+    os.chdir("/")
 
 
 def confine(uid: int, filter_program: bytes) -> None:
@@ -242,7 +261,7 @@ def archives() -> Entry:
 
     def entry(control: int, environment: dict[str, str]) -> int | None:
         try:
-            archive.extract(control, pathlib.Path(PLACES["tmp"], "out"), int(environment["limit_bytes"]))
+            archive.unpack(control, pathlib.Path(PLACES["tmp"], "out"), int(environment["limit_bytes"]))
             verdict: dict[str, object] = {"ok": True}
         except archive.BadArchive as error:
             verdict = {"ok": False, "message": str(error), "too_large": error.too_large}

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from lambent.model.errors import InvalidParameter, NotFound
 from lambent.model.function import Code
-from lambent.model.limits import UNZIPPED_BYTES
+from lambent.model.limits import IMAGE_BYTES, UNZIPPED_BYTES
 from lambent.sandbox.archive import remove
 from lambent.sandbox.base import BadArchive
 from lambent.store.bundle import Bundle, layer_packages, look_into, unpacked_bytes
@@ -57,10 +57,22 @@ class Packages:
         await self._once(code.digest, zipped)
         return code
 
+    async def put_image(self, digest: str, write: Callable[[Path], None]) -> Code:
+        """Keep an image's layers, which `write` writes to a file, and unpack them.
+
+        Raises `InvalidParameter` for what cannot be unpacked, and what `write` raises.
+        """
+        code = Code(digest, 0, digest)
+        self._unused.pop(digest, None)
+        if not (self.folder(code).exists() and self._archive(digest).exists()):
+            await asyncio.to_thread(_place, self._archive(digest), write)
+            await self._once(digest, None, IMAGE_BYTES)
+        return code
+
     async def ensure(self, code: Code) -> None:
         """Unpack once more what has been lost, such as when only the state was restored from a backup."""
         if not self.folder(code).exists():
-            await self._once(code.digest, None)
+            await self._once(code.digest, None, UNZIPPED_BYTES if code.size else IMAGE_BYTES)
 
     def folder(self, code: Code) -> Path:
         return self._folders / code.digest
@@ -114,25 +126,30 @@ class Packages:
             await asyncio.to_thread(self._remove, digest)
         return gone
 
-    async def _once(self, digest: str, zipped: bytes | None) -> None:
+    def _archive(self, digest: str) -> Path:
+        return self._zips / f"{digest}.zip"
+
+    async def _once(self, digest: str, zipped: bytes | None, limit_bytes: int = UNZIPPED_BYTES) -> None:
         task = self._storing.get(digest)
         if task is None:
-            task = self._storing[digest] = asyncio.create_task(self._store(digest, zipped))
+            task = self._storing[digest] = asyncio.create_task(self._store(digest, zipped, limit_bytes))
             task.add_done_callback(lambda _: self._storing.pop(digest))
         await asyncio.shield(task)
 
-    async def _store(self, digest: str, zipped: bytes | None) -> None:
-        path, folder = self._zips / f"{digest}.zip", self._folders / digest
+    async def _store(self, digest: str, zipped: bytes | None, limit_bytes: int) -> None:
+        path, folder = self._archive(digest), self._folders / digest
         if zipped is not None:
             await asyncio.to_thread(_write, path, zipped)
         if folder.exists():
             return
         await asyncio.to_thread(self._folders.mkdir, parents=True, exist_ok=True)
         try:
-            await self._host.unpack(path, folder, UNZIPPED_BYTES)
+            await self._host.unpack(path, folder, limit_bytes)
         except BadArchive as error:
             log.info("the zip %s is refused: %s", digest, error)
             await asyncio.to_thread(path.unlink, missing_ok=True)
+            if limit_bytes == IMAGE_BYTES:
+                raise InvalidParameter(str(error)) from None
             text = UNZIPPED if error.too_large else EMPTY if str(error) == EMPTY else NO_ZIP
             raise InvalidParameter(text) from None
 
@@ -169,16 +186,23 @@ def _remove(path: Path) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
+    def write(scratch: Path) -> None:
+        with scratch.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    _place(path, write)
+
+
+def _place(path: Path, write: Callable[[Path], None]) -> None:
     """All or nothing, and on disk once it returns."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists():
         return
     scratch = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
-        with scratch.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write(scratch)
         scratch.rename(path)
     except BaseException:
         scratch.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from lambent.model.function import Code, Layer, Reason, State, UpdateStatus, Version
+from lambent.model.image import Image
 from lambent.model.names import LATEST, FunctionKey
 from lambent.store.base import Transaction
 
@@ -27,6 +28,7 @@ def decode(text: str) -> Version:
     values["key"] = FunctionKey(**values["key"])
     values["code"] = Code(**values["code"])
     values["layers"] = tuple(Layer(one["arn"], Code(**one["code"])) for one in values.get("layers", ()))
+    values["image"] = values.get("image") and Image(**values["image"])
     values["state"] = State(values["state"])
     for name in ("state_reason", "update_reason"):
         values[name] = values[name] and Reason(**values[name])

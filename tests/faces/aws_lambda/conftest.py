@@ -30,6 +30,7 @@ from lambent.faces.packages import PREFIX, PackageDownloads
 from lambent.faces.router import Router
 from lambent.faces.server import Server
 from lambent.faces.signature import Verifier
+from lambent.images.images import Images
 from lambent.model.identity import Credential, Principal, PrincipalKind
 from lambent.store.authority import Authority
 from lambent.store.credentials import Credentials
@@ -74,6 +75,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         architecture="x86_64",
         read_object=lambda *given: whole.read_object(*given),
         code_url=lambda code: whole.url + downloads.url(code),
+        images=Images(packages, (str(tmp_path / "images"),), tmp_path, "x86_64"),
         event_invoke_configs=EventInvokeConfigs(store, functions),
         accept=echo.accept,
         supply=lambda target: whole.supply,
