@@ -322,7 +322,7 @@ ENVIRONMENT = (
         (
             {"PackageType": "Image", "Code": {"ImageUri": "i"}},
             "InvalidParameterValueException",
-            "The PackageType Image is not supported by this version of Lambent. Upload a zip archive.",
+            "i is no image: it must be written as HOST/NAME:TAG, HOST/NAME@sha256:...",
         ),
         ({"Code": {}}, "InvalidParameterValueException", "Please provide a source for function code."),
         (
