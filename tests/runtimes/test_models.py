@@ -52,6 +52,21 @@ def test_each_session_has_its_own_copy() -> None:
     assert run(code, ahead=True) == [False, True]
 
 
+def test_each_client_has_rules_for_endpoints_of_its_own() -> None:
+    code = f"""
+        def rules(session):
+            return session.create_client("s3", {KEYS})._ruleset_resolver._provider.ruleset
+
+        one, other = botocore.session.Session(), botocore.session.Session()
+        found = [rules(one), rules(one), rules(other)]
+        urls = [one.create_client(name, {KEYS}).meta.endpoint_url for name in {models.SERVICES!r}]
+        print(json.dumps([len(set(map(id, found))), [len(each.rules) for each in found], urls]))
+    """
+    ahead = run(code, ahead=True)
+    assert ahead[0] == 3
+    assert ahead == run(code, ahead=False)
+
+
 def test_models_of_ones_own_are_still_found(tmp_path: Path) -> None:
     (tmp_path / "mine" / "2026-01-01").mkdir(parents=True)
     (tmp_path / "mine" / "2026-01-01" / "service-2.json").write_text("{}")

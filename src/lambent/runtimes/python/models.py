@@ -1,8 +1,9 @@
 """AWS's service models, read before the fork: botocore would parse megabytes of JSON for a first client.
 
 Nothing is different for the function. Each parsed file is handed out once, to whoever loads it first, as if
-it had been parsed then, and the list of services is that of botocore's own folder, which does not change. No
-session and no client is made here, and nothing else of botocore's is kept.
+it had been parsed then, and so are the rules for endpoints that are made from it; the list of services is
+that of botocore's own folder, which does not change. No session and no client is made here, and nothing else
+of botocore's is kept.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ from typing import Any, Dict, List
 
 EVERYWHERE = ("_retry", "endpoints", "partitions", "sdk-default-configuration")
 SERVICES = ("dynamodb", "lambda", "redshift-data", "s3", "secretsmanager", "sns", "sqs", "ssm", "sts")
-FILES = ("endpoint-rule-set-1", "service-2")  # what a client of a service is made from
+RULES = "endpoint-rule-set-1"
+FILES = (RULES, "service-2")  # what a client of a service is made from
+NO_RULES: Dict[str, Any] = {"version": "1.0", "parameters": {}, "rules": []}
 
 
 def preload() -> None:
     """Do it, where botocore has been imported."""
     loaders: Any = sys.modules.get("botocore.loaders")
     if loaders is not None:
-        _hand_out(loaders.JSONFileLoader, _parsed(loaders))
+        files = _parsed(loaders)
+        endpoints: Any = sys.modules.get("botocore.endpoint_provider")
+        if endpoints is not None:
+            _hand_out_rules(endpoints.EndpointProvider, files, loaders.Loader.BUILTIN_DATA_PATH)
+        _hand_out(loaders.JSONFileLoader, files)
         _list_once(loaders.Loader)
 
 
@@ -35,6 +42,27 @@ def _parsed(loaders: Any) -> Dict[str, Any]:
         ]
     paths = [os.path.join(folder, name) for name in names]
     return {path: loader.file_loader.load_file(path) for path in paths}
+
+
+def _hand_out_rules(provider: Any, files: Dict[str, Any], folder: str) -> None:
+    """A client of S3 alone makes a thousand objects of its rules: they are made ahead, once for each service.
+
+    They go to who comes first with the data that they were made from.
+    """
+    partitions = files[os.path.join(folder, "partitions")]
+    rules = [data for path, data in files.items() if path.endswith(RULES)]
+    kept = {id(data): (data, provider(data, partitions).ruleset) for data in rules}
+    begin = provider.__init__
+
+    def __init__(self: Any, ruleset_data: Any, partition_data: Any, *more: Any, **named: Any) -> None:
+        data, made = kept.pop(id(ruleset_data), (None, None))
+        if data is not ruleset_data or partition_data is not partitions:
+            begin(self, ruleset_data, partition_data, *more, **named)
+            return
+        begin(self, NO_RULES, partition_data, *more, **named)
+        self.ruleset = made
+
+    provider.__init__ = __init__
 
 
 def _hand_out(file_loader: Any, kept: Dict[str, Any]) -> None:
