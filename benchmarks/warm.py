@@ -1,13 +1,13 @@
-"""Warm calls: synchronous Invoke through the real API against functions-framework on the same handler."""
+"""Warm calls: synchronous Invoke through the real API against two rivals on the same handler."""
 
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks import functions_framework, node, wrk
-from benchmarks.functions_framework import Rival
+from benchmarks import functions_framework, ministack, node, wrk
 from benchmarks.node import Node
+from benchmarks.rival import Rival
 from benchmarks.stats import abba, finish, machine, middle, say
 
 HANDLER = """
@@ -18,9 +18,9 @@ def handler(event, context):
 FUNCTION = "warm"
 MEMORY_MB = 1769
 REQUESTS = 2000  # all different, and so are their signatures
-POINTS = {16: 7, 1: 5}  # connections: seconds of a run
+POINTS = {16: (7, 2), 1: (5, 2), 64: (4, 1)}  # connections: seconds of a run, rounds
+BESIDE_S = 4  # a run of what is measured less often: the second rival, and the first with two workers
 WARM_UP_S = 2
-ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,24 @@ def ours(running: Node, connections: int, seconds: int) -> Callable[[], Run]:
     return run
 
 
-def theirs(rival: Rival, connections: int, seconds: int) -> Callable[[], Run]:
-    requests = [rival.request(payload) for payload in payloads()]
-    return lambda: measure("functions-framework", rival, requests, connections, seconds)
+def theirs(
+    rival: Rival, connections: int, seconds: int, side: str = functions_framework.NAME
+) -> Callable[[], Run]:
+    requests = [functions_framework.request(rival, payload) for payload in payloads()]
+    return lambda: measure(side, rival, requests, connections, seconds)
+
+
+def beside() -> tuple[Run, Run]:
+    """MiniStack, and functions-framework with two workers, each by itself at 16 connections."""
+    with ministack.started(HANDLER, FUNCTION) as rival:
+        signer = ministack.signer(rival)
+        requests = [signer.invoke(FUNCTION, payload) for payload in payloads()]
+        measure(ministack.NAME, rival, requests, 16, WARM_UP_S)
+        emulator = measure(ministack.NAME, rival, requests, 16, BESIDE_S)
+    with functions_framework.started(HANDLER, workers=2) as rival:
+        run = theirs(rival, 16, BESIDE_S, "functions-framework x2")
+        run()
+        return emulator, run()
 
 
 def check(running: Node, client: Any, runs: list[Run]) -> None:
@@ -79,15 +94,16 @@ def main() -> None:
         running.deploy(client, FUNCTION, HANDLER, MEMORY_MB)
         check(running, client, [])
         pairs: dict[int, tuple[list[Run], list[Run]]] = {}
-        for connections, seconds in POINTS.items():
+        for connections, (seconds, rounds) in POINTS.items():
             say(f"warming up, {connections} connections")
             ours(running, connections, WARM_UP_S)()
             theirs(rival, connections, WARM_UP_S)()
             pairs[connections] = abba(
-                ROUNDS, ours(running, connections, seconds), theirs(rival, connections, seconds)
+                rounds, ours(running, connections, seconds), theirs(rival, connections, seconds)
             )
         check(running, client, [run for pair in pairs.values() for run in pair[0]])
         isolation = running.isolation
+    emulator, two_workers = beside()
     many, rival_many = pairs[16]
     one, rival_one = pairs[1]
     rps, rival_rps = (middle(run.load.rps for run in runs) for runs in (many, rival_many))
@@ -97,6 +113,11 @@ def main() -> None:
             "ratio": round(rps / rival_rps, 2),
             "rps": rps,
             "rival_rps": rival_rps,
+            "ministack_ratio": round(rps / emulator.load.rps, 1),
+            "ministack_rps": emulator.load.rps,
+            "two_workers_rps": two_workers.load.rps,
+            "rps_64": middle(run.load.rps for run in pairs[64][0]),
+            "rival_rps_64": middle(run.load.rps for run in pairs[64][1]),
             "p50_us": middle(run.load.p50_us for run in one),
             "rival_p50_us": middle(run.load.p50_us for run in rival_one),
             "p99_us": middle(run.load.p99_us for run in many),
@@ -104,7 +125,8 @@ def main() -> None:
             "rival": f"functions-framework {functions_framework.VERSION}",
             "isolation": isolation,
             "machine": before,
-            "runs": [run.members() for pair in pairs.values() for side in pair for run in side],
+            "runs": [run.members() for pair in pairs.values() for side in pair for run in side]
+            + [emulator.members(), two_workers.members()],
         }
     )
 
