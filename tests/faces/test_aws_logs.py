@@ -382,3 +382,30 @@ async def test_a_bad_batch_is_refused_whole(logs: Logs) -> None:
         logEvents=[{"timestamp": NOW, "message": "x"}],
     )
     assert code == "ResourceNotFoundException"
+
+
+async def test_groups_have_tags_by_both_names(logs: Logs) -> None:
+    arn = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:mine"
+    await logs.ask("create_log_group", logGroupName="mine", tags={"a": "1"})
+    await logs.ask("tag_log_group", logGroupName="mine", tags={"b": "2"})
+    await logs.ask("tag_resource", resourceArn=arn, tags={"c": "3", "a": "0"})
+    assert (await logs.ask("list_tags_log_group", logGroupName="mine"))["tags"] == {
+        "a": "0",
+        "b": "2",
+        "c": "3",
+    }
+    await logs.ask("untag_log_group", logGroupName="mine", tags=["b"])
+    await logs.ask("untag_resource", resourceArn=arn, tagKeys=["c"])
+    assert (await logs.ask("list_tags_for_resource", resourceArn=arn))["tags"] == {"a": "0"}
+    many = {f"k{number}": "v" for number in range(50)}
+    assert (await logs.refused("tag_resource", resourceArn=arn, tags=many))[0] == "InvalidParameterException"
+    assert (await logs.refused("list_tags_log_group", logGroupName="none"))[0] == "ResourceNotFoundException"
+
+
+async def test_a_stream_is_deleted_with_its_events(logs: Logs) -> None:
+    logs.print(A, (0, "kept\n"))
+    logs.print(B, (0, "gone\n"))
+    await logs.ask("delete_log_stream", logGroupName=GROUP, logStreamName=B)
+    assert texts((await logs.ask("filter_log_events", logGroupName=GROUP))["events"]) == ["kept\n"]
+    refused = await logs.refused("delete_log_stream", logGroupName=GROUP, logStreamName=B)
+    assert refused[0] == "ResourceNotFoundException"

@@ -1,11 +1,11 @@
 """CloudWatch Logs: what functions printed, for boto3, `aws logs tail` and other readers of it."""
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from lambent.faces.aws_logs_groups import TagOperations, group_of
 from lambent.faces.call import Call
 from lambent.model.errors import Conflict, InvalidParameter, NotFound, PlatformError, Unavailable
 from lambent.records import pattern
@@ -26,12 +26,8 @@ RETENTION_DAYS = frozenset(
 BAD_TOKEN = "The specified nextToken is invalid."
 BEGINNING = Position(0, 0, 0)
 
-_GROUP_ARN = re.compile(
-    r"arn:aws[a-z-]*:logs:(?P<region>[^:]+):(?P<account>\d{12}):log-group:(?P<name>[^:]+)(:\*)?"
-)
 
-
-class LogsFace:
+class LogsFace(TagOperations):
     """One method an operation; keys are the service model's member names."""
 
     errors: Mapping[type[PlatformError], str] = {
@@ -42,7 +38,7 @@ class LogsFace:
     }
 
     def __init__(self, logs: Logs) -> None:
-        self._logs = logs
+        self.logs = logs
 
     async def describe_log_groups(self, call: Call, input: Members) -> Members:
         prefix, part = input.get("logGroupNamePrefix", ""), input.get("logGroupNamePattern", "")
@@ -54,7 +50,7 @@ class LogsFace:
         found: list[LogGroup] = []
         after = input.get("nextToken", "")
         while len(found) <= limit:
-            groups = await self._logs.groups(call.account, call.region, prefix, after, limit + 1)
+            groups = await self.logs.groups(call.account, call.region, prefix, after, limit + 1)
             found += [group for group in groups if part.lower() in group.name.lower()]
             if len(groups) <= limit:
                 break
@@ -70,8 +66,8 @@ class LogsFace:
         by_time = input.get("orderBy") == "LastEventTime"
         if by_time and prefix:
             raise InvalidParameter("Cannot order by LastEventTime with a logStreamNamePrefix.")
-        group = _group(call, input)
-        streams = await self._logs.streams(group, prefix)
+        group = group_of(call, input)
+        streams = await self.logs.streams(group, prefix)
         streams.sort(key=lambda s: _stream_rank(s, by_time), reverse=input.get("descending", False))
         begin = _place(streams, input["nextToken"]) if "nextToken" in input else 0
         end = begin + input.get("limit", NAMES_PER_PAGE)
@@ -81,7 +77,7 @@ class LogsFace:
         }
 
     async def get_log_events(self, call: Call, input: Members) -> Members:
-        stream = StreamKey(_group(call, input), input["logStreamName"])
+        stream = StreamKey(group_of(call, input), input["logStreamName"])
         direction, position = _parse_token(input["nextToken"]) if "nextToken" in input else ("", None)
         forward = direction == "f" or (not direction and input.get("startFromHead", False))
         window = Window(
@@ -91,7 +87,7 @@ class LogsFace:
             before=None if forward else position,
             limit=input.get("limit", PAGE_EVENTS),
         )
-        events = await (self._logs.head if forward else self._logs.tail)(stream, window)
+        events = await (self.logs.head if forward else self.logs.tail)(stream, window)
         if events:
             first, last = events[0].position, events[-1].position
         elif position:  # the same place again, from which turning round skips nothing
@@ -121,8 +117,8 @@ class LogsFace:
             before=position if backward else None,
             limit=input.get("limit", PAGE_EVENTS),
         )
-        page = await self._logs.search(
-            _group(call, input), window, wanted, prefix=prefix, streams=names, newest_first=backward
+        page = await self.logs.search(
+            group_of(call, input), window, wanted, prefix=prefix, streams=names, newest_first=backward
         )
         found = [
             {"logStreamName": event.stream, **_event_members(event), "eventId": str(event.position)}
@@ -132,15 +128,19 @@ class LogsFace:
         return {"events": found, "searchedLogStreams": [], **token}
 
     async def create_log_group(self, call: Call, input: Members) -> Members:
-        await self._logs.create_group(_group(call, input))
+        await self.logs.create_group(group_of(call, input), input.get("tags", {}))
         return {}
 
     async def delete_log_group(self, call: Call, input: Members) -> Members:
-        await self._logs.delete_group(_group(call, input))
+        await self.logs.delete_group(group_of(call, input))
         return {}
 
     async def create_log_stream(self, call: Call, input: Members) -> Members:
-        await self._logs.create_stream(StreamKey(_group(call, input), input["logStreamName"]))
+        await self.logs.create_stream(StreamKey(group_of(call, input), input["logStreamName"]))
+        return {}
+
+    async def delete_log_stream(self, call: Call, input: Members) -> Members:
+        await self.logs.delete_stream(StreamKey(group_of(call, input), input["logStreamName"]))
         return {}
 
     async def put_retention_policy(self, call: Call, input: Members) -> Members:
@@ -148,16 +148,16 @@ class LogsFace:
         if days not in RETENTION_DAYS:
             allowed = ", ".join(map(str, sorted(RETENTION_DAYS)))
             raise InvalidParameter(f"retentionInDays must be one of {allowed}, not {days}")
-        await self._logs.retain(_group(call, input), days)
+        await self.logs.retain(group_of(call, input), days)
         return {}
 
     async def delete_retention_policy(self, call: Call, input: Members) -> Members:
-        await self._logs.retain(_group(call, input), None)
+        await self.logs.retain(group_of(call, input), None)
         return {}
 
     async def put_log_events(self, call: Call, input: Members) -> Members:
-        stream = StreamKey(_group(call, input), input["logStreamName"])
-        await self._logs.require_stream(stream)
+        stream = StreamKey(group_of(call, input), input["logStreamName"])
+        await self.logs.require_stream(stream)
         lines = [(event["timestamp"], event["message"]) for event in input["logEvents"]]
         _check_batch(lines)
         now_ms = int(time.time() * 1000)
@@ -168,25 +168,10 @@ class LogsFace:
             raise InvalidParameter(
                 "The batch of log events in a single PutLogEvents request cannot span more than 24 hours."
             )
-        self._logs.write(*stream.group, stream.name, kept)
+        self.logs.write(*stream.group, stream.name, kept)
         rejected = {"tooOldLogEventEndIndex": old} if old else {}
         rejected |= {"tooNewLogEventStartIndex": len(lines) - new} if new else {}
         return {"rejectedLogEventsInfo": rejected} if rejected else {}
-
-
-def _group(call: Call, input: Members) -> GroupKey:
-    """The group meant by a name, or by an identifier that is a name or an ARN."""
-    name, identifier = input.get("logGroupName"), input.get("logGroupIdentifier")
-    if (name is None) == (identifier is None):
-        raise InvalidParameter("Exactly one of logGroupName and logGroupIdentifier must be given.")
-    if name is not None:
-        return GroupKey(call.account, call.region, name)
-    found = _GROUP_ARN.fullmatch(str(identifier))
-    if found is None:
-        return GroupKey(call.account, call.region, str(identifier))
-    if found["account"] != call.account or found["region"] != call.region:
-        raise NotFound("The specified log group does not exist.")
-    return GroupKey(call.account, call.region, found["name"])
 
 
 def _check_batch(lines: Sequence[tuple[int, str]]) -> None:

@@ -1,9 +1,10 @@
 """Logs: what functions print, in CloudWatch's groups, streams and events."""
 
 import asyncio
+import json
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ GROUP_MISSING = "The specified log group does not exist."
 STREAM_MISSING = "The specified log stream does not exist."
 GROUP_EXISTS = "The specified log group already exists"
 STREAM_EXISTS = "The specified log stream already exists"
+NO_TAGS: Mapping[str, str] = {}
 
 QUIET_RUN_LINES = 3
 QUIET_RUN_BYTES = 500  # in memory, before its lines are written
@@ -174,12 +176,12 @@ class Logs:
             pages.read, self._database, selection, window, pattern, newest_first=newest_first
         )
 
-    async def create_group(self, group: GroupKey) -> None:
+    async def create_group(self, group: GroupKey, tags: Mapping[str, str] = NO_TAGS) -> None:
         await self._flush()
         made = await self._write(
-            "INSERT INTO log_groups (account, region, name, created_at) VALUES (?, ?, ?, ?)"
+            "INSERT INTO log_groups (account, region, name, created_at, tags) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT DO NOTHING RETURNING group_id",
-            (*group, _now_ms()),
+            (*group, _now_ms(), json.dumps(dict(tags))),
         )
         if not made:
             raise Conflict(GROUP_EXISTS)
@@ -202,6 +204,21 @@ class Logs:
     async def delete_group(self, group: GroupKey) -> None:
         await self._flush()
         await self._write("DELETE FROM log_groups WHERE group_id = ?", (self._group_id(group),))
+
+    async def delete_stream(self, stream: StreamKey) -> None:
+        await self._flush()
+        await self._write("DELETE FROM log_streams WHERE stream_id = ?", (self._stream_id(stream),))
+
+    async def tags(self, group: GroupKey) -> dict[str, str]:
+        await self._flush()
+        sql = "SELECT tags FROM log_groups WHERE group_id = ?"
+        ((text,),) = await self._query(sql, (self._group_id(group),))
+        tags: dict[str, str] = json.loads(text)
+        return tags
+
+    async def retag(self, group: GroupKey, tags: Mapping[str, str]) -> None:
+        row = (json.dumps(dict(tags)), self._group_id(group))
+        await self._write("UPDATE log_groups SET tags = ? WHERE group_id = ?", row)
 
     async def retain(self, group: GroupKey, days: int | None) -> None:
         """Keep a group's events for so many days; None: as long as the node keeps any."""

@@ -23,6 +23,8 @@ PRUNE_INTERVAL_S = 600.0
 LOG_BUFFER_BYTES = 64 * 1024 * 1024
 METER_BUFFER_ROWS = 200_000
 
+MIGRATIONS = ("records.sql", "records_tags.sql")
+
 
 class Records:
     """Logs and meter over a database of their own. Open it with `await Records.open(path)`.
@@ -49,7 +51,7 @@ class Records:
     async def open(
         cls, path: Path, retention: Retention | None = None, *, log_buffer_bytes: int = LOG_BUFFER_BYTES
     ) -> "Records":
-        database = Sqlite(path, fsync=False, migrations=("records.sql",))
+        database = Sqlite(path, fsync=False, migrations=MIGRATIONS)
         return cls(database, retention or Retention(), log_buffer_bytes)
 
     async def flush(self) -> None:
