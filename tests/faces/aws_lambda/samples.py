@@ -1,0 +1,130 @@
+"""Inputs made from the model: the least that an operation takes, and values that break one constraint."""
+
+from collections.abc import Iterator
+from re import _constants as tokens  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any, NamedTuple
+
+from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
+
+from lambent.faces.codec_check import _JAVA, compiled, constraints
+
+NUMBERS = ("integer", "long", "float", "double")
+MISFITS = ("\x01", " ", "a b/$")  # one of them breaks a pattern, if any text does
+LONG = 20_000  # what is longer is not built
+CATEGORIES = {tokens.CATEGORY_DIGIT: "1", tokens.CATEGORY_WORD: "a", tokens.CATEGORY_SPACE: " "}
+
+# What a pattern alone cannot know: the things that the test has made.
+KNOWN = {"FunctionName": "f", "Resource": "arn:aws:lambda:us-east-1:000000000000:function:f"}
+
+
+class Broken(NamedTuple):
+    """One constraint of one member, and a value that breaks it."""
+
+    path: tuple[str, ...]
+    value: Any
+    text: str
+
+
+def shortest(pattern: str) -> str:
+    """The shortest text that a pattern takes, or nearly."""
+    for java, ours in _JAVA.items():
+        pattern = pattern.replace(java, ours)
+    return "".join(map(_least, parser.parse(pattern)))
+
+
+def _least(token: Any) -> str:
+    kind, value = token
+    if kind is tokens.LITERAL:
+        return chr(value)
+    if kind is tokens.IN:
+        return _member(value)
+    if kind in (tokens.MAX_REPEAT, tokens.MIN_REPEAT):
+        least, _, inner = value
+        return str("".join(map(_least, inner)) * least)
+    if kind is tokens.SUBPATTERN:
+        return "".join(map(_least, value[3]))
+    if kind is tokens.BRANCH:
+        return "".join(map(_least, value[1][0]))
+    return "a" if kind in (tokens.ANY, tokens.NOT_LITERAL) else ""
+
+
+def _member(choices: list[Any]) -> str:
+    kind, value = choices[0]
+    if kind is tokens.RANGE:
+        return chr(value[0])
+    if kind is tokens.CATEGORY:
+        return str(CATEGORIES[value])
+    return chr(value) if kind is tokens.LITERAL else "a"
+
+
+def least(shape: Shape, name: str = "") -> Any:
+    """The least value that keeps the model's constraints."""
+    facts = shape.metadata
+    if isinstance(shape, StructureShape):
+        return {member: least(shape.members[member], member) for member in shape.required_members}
+    if isinstance(shape, ListShape):
+        fewest = 1 if shape.serialization.get("location") else 0  # an empty one cannot be said in a query
+        return [least(shape.member) for _ in range(max(facts.get("min", 0), fewest))]
+    if isinstance(shape, MapShape):
+        return {}
+    if isinstance(shape, StringShape):
+        return KNOWN.get(name) or _text(shape)
+    if shape.type_name in NUMBERS:
+        return max(facts.get("min", 1), 1)
+    return {"boolean": False, "blob": b"{}", "timestamp": 0}[shape.type_name]
+
+
+def _text(shape: StringShape) -> str:
+    if shape.enum:
+        return str(shape.enum[0])
+    text = shortest(shape.metadata["pattern"]) if "pattern" in shape.metadata else ""
+    filler = ("a", "1", "0a")
+    for size in range(shape.metadata.get("min", 1) + 1):
+        for fill in filler:
+            longer = text + fill * size
+            if len(longer) >= shape.metadata.get("min", 0) and _keeps(shape, longer):
+                return longer
+    return text
+
+
+def _keeps(shape: Shape, text: str) -> bool:
+    return "pattern" not in shape.metadata or compiled(shape.metadata["pattern"]).fullmatch(text) is not None
+
+
+def violations(shape: StructureShape, path: tuple[str, ...] = ()) -> Iterator[Broken]:
+    """Every constraint of every scalar that a request can break, but for those in lists and maps."""
+    for name, member in shape.members.items():
+        where = (*path, name)
+        if isinstance(member, StructureShape) and len(where) < 4 and not member.is_document_type:
+            yield from violations(member, where)
+        elif isinstance(member, StringShape) or member.type_name in NUMBERS:
+            in_path = member.serialization.get("location") == "uri"
+            texts = constraints(member)
+            for text in texts:
+                value = _breaking(member, text)
+                if value is not None and not (in_path and value == ""):
+                    yield Broken(where, value, text)
+
+
+def _breaking(shape: Shape, text: str) -> Any:
+    facts = shape.metadata
+    number = shape.type_name in NUMBERS
+    if "less than or equal" in text:
+        if number:
+            return facts["max"] + 1
+        return "a" * (facts["max"] + 1) if facts["max"] < LONG else None
+    if "greater than or equal" in text:
+        return facts["min"] - 1 if number else "" if facts["min"] else None
+    if "enum" in text:
+        return "none of them"
+    return next((text for text in MISFITS if not compiled(facts["pattern"]).fullmatch(text)), None)
+
+
+def put(given: dict[str, Any], shape: StructureShape, path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """The input with one member replaced; structures on the way get the least that they need."""
+    name, *rest = path
+    if rest:
+        inner = given.get(name) or least(shape.members[name])
+        value = put(inner, shape.members[name], tuple(rest), value)
+    return {**given, name: value}
