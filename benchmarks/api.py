@@ -81,7 +81,7 @@ async def codec_us() -> dict[str, float]:
         "Role": ROLE,
         "Handler": "h.h",
         "Code": {"ZipFile": base64.b64encode(zip_of(HANDLER)).decode()},
-        "Environment": {"Variables": {"A": "1", "B": "2"}},
+        "Environment": {"Variables": {"AA": "1", "BB": "2"}},
         "Timeout": 30,
         "MemorySize": 512,
     }
