@@ -1,6 +1,7 @@
 """Web actions: actions that answer plain HTTP requests."""
 
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Any
 from urllib.parse import unquote
 
@@ -118,8 +119,9 @@ def _check_secret(resolved: Resolved, request: Request, caller: Identity | None)
     wanted: Any = resolved.action.annotation("require-whisk-auth")
     if wanted is None or wanted is False or (request.method == "OPTIONS" and _own_options(resolved)):
         return
-    given = request.headers.get(SECRET)
-    if caller is None if wanted is True else given != str(wanted):
+    given = request.headers.get(SECRET, "")
+    known = caller is not None if wanted is True else compare_digest(given.encode(), str(wanted).encode())
+    if not known:
         raise Refusal(401, "The supplied authentication is invalid")
 
 
