@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import getrandbits
 from types import MappingProxyType
@@ -32,6 +32,7 @@ UNSUPPORTED = "HTTP method not allowed, supported methods: {}"
 NO_KEY = "The resource requires authentication, which was not supplied with the request"
 BAD_KEY = "The supplied authentication is invalid"
 BROKEN = "There was an internal server error."
+VERBS = {"GET": "get", "PUT": "put", "DELETE": "delete", "POST": "post"}
 Operation = Callable[[Ask], Awaitable[Response]]
 
 
@@ -44,9 +45,6 @@ class OpenWhisk:
     info: Info
     web: Callable[[Request, str], Awaitable[Response]]
     apis: Apis
-    _verbs: Mapping[str, str] = field(
-        default_factory=lambda: {"GET": "get", "PUT": "put", "DELETE": "delete", "POST": "post"}
-    )
 
     async def __call__(self, request: Request) -> Response:
         transaction = transaction_of(request)
@@ -111,10 +109,10 @@ class OpenWhisk:
             ask.path = ask.path[:-1]
         if len(ask.path) > collection.deepest:
             raise Refusal(404, UNKNOWN)
-        method = self._verbs.get(ask.request.method, "")
+        method = VERBS.get(ask.request.method, "")
         operation: Operation | None = getattr(collection, method, None) if method else None
         if operation is None:
-            known = [verb for verb, name in self._verbs.items() if hasattr(collection, name)]
+            known = [verb for verb, name in VERBS.items() if hasattr(collection, name)]
             raise Refusal(405, UNSUPPORTED.format(", ".join(known)))
         return await operation(ask)
 
