@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lambent.events.mappings import Mappings
-from lambent.model.errors import InUse, NotFound
+from lambent.model.errors import InUse, NotFound, Unavailable
 from lambent.model.mapping import EventSourceMapping, State
 from lambent.model.names import FunctionKey, Target
 from lambent.store.sqlite import Sqlite
@@ -73,6 +74,29 @@ async def test_what_a_killed_node_had_begun_is_completed(
     await settled(again)
     assert again.all() == [replace(NEW, enabled=enabled, polled=polled, state=state)]
     await again.close()
+
+
+class Full(Sqlite):
+    """A store whose disk is full."""
+
+    async def write(self, work: Any) -> Any:
+        raise Unavailable("The store cannot write.")
+
+
+async def test_what_cannot_be_written_did_not_happen(store: Sqlite, tmp_path: Path) -> None:
+    mappings = Mappings(store)
+    await mappings.create(NEW)
+    await settled(mappings)
+    (before,) = mappings.all()
+    full = await Full.open(tmp_path / "full.db", fsync=False)
+    mappings._store = full
+    with pytest.raises(Unavailable):
+        await mappings.create(replace(NEW, uuid="v"))
+    with pytest.raises(Unavailable):
+        await mappings.delete(before)
+    assert mappings.all() == [before]
+    await mappings.close()
+    await full.close()
 
 
 async def test_accounts_and_regions_see_their_own(store: Sqlite) -> None:

@@ -9,6 +9,7 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
+        self._told: dict[int, int] = {}  # how often each queue was told of
         self.closed = False
 
     @property
@@ -17,6 +18,7 @@ class Arrivals:
 
     def tell(self, queue: int, messages: int) -> None:
         """Wake one receiver for each message that may be there now."""
+        self._told[queue] = self._told.get(queue, 0) + 1
         waiting = self._waiting.get(queue)
         while waiting and messages:
             future = waiting.popleft()
@@ -27,10 +29,14 @@ class Arrivals:
     def tell_all(self, queue: int) -> None:
         self.tell(queue, len(self._waiting.get(queue, ())))
 
-    async def wait(self, queue: int, timeout_s: float) -> bool:
+    def told(self, queue: int) -> int:
+        """A receiver asks for it before it looks, and tells it when it waits: what came in between counts."""
+        return self._told.get(queue, 0)
+
+    async def wait(self, queue: int, told: int, timeout_s: float) -> bool:
         """Until a message may be there, or `timeout_s` is over; False when the node stops."""
-        if self.closed:
-            return False
+        if self.closed or self.told(queue) != told:
+            return not self.closed
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(queue, deque())
         waiting.append(future)

@@ -96,9 +96,20 @@ class Mappings:
 
     async def _save(self, mapping: EventSourceMapping) -> None:
         row = (mapping.uuid, mapping.account, mapping.region, _encode(mapping))
+        before = self._mappings.get(mapping.uuid)
         self._mappings[mapping.uuid] = mapping  # before the disk has it: a second change must see this one
-        await self._store.write(lambda tx: tx.execute(_SAVE, row))
+        try:
+            await self._store.write(lambda tx: tx.execute(_SAVE, row))
+        except Unavailable:
+            self._put_back(mapping.uuid, before)
+            raise
         self._tell(mapping)
+
+    def _put_back(self, uuid: str, before: EventSourceMapping | None) -> None:
+        if before is None:
+            del self._mappings[uuid]
+        else:
+            self._mappings[uuid] = before
 
     def _tell(self, mapping: EventSourceMapping) -> None:
         for listener in self._listeners:

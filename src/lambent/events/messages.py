@@ -58,15 +58,17 @@ class Messages:
         """What can be seen now; waits `wait_s` for the first."""
         deadline = self._clock() + wait_s
         while True:
+            # Both from before the look, so that nothing that comes while it is under way is missed.
+            asked, told = self._clock(), self._arrivals.told(queue.id)
             taken = await self._taken(queue, wish)
             now = self._clock()
             current = self._queues.find(queue.key)
             if taken or now >= deadline or current is None or current.id != queue.id:
                 return taken
             queue = current  # its settings may have changed in the meantime
-            (due,) = self._store.query(_NEXT, (queue.id, now))[0]
+            (due,) = self._store.query(_NEXT, (queue.id, asked))[0]
             until = deadline if due is None else min(deadline, due + LATE_S)
-            if not await self._arrivals.wait(queue.id, max(until - now, 0.0)):
+            if not await self._arrivals.wait(queue.id, told, max(until - now, 0.0)):
                 return []
 
     async def _taken(self, queue: MessageQueue, wish: Wish) -> list[Message]:
