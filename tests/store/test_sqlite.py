@@ -1,6 +1,7 @@
 """The embedded store keeps what it acknowledged and takes back only what failed."""
 
 import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from lambent.model.errors import Unavailable
+from lambent.objects.buckets import rules_of
+from lambent.objects.notifications import Rule
 from lambent.store.base import Row, Transaction
 from lambent.store.sqlite import MIGRATIONS, NewerSchema, Sqlite, migrate
 
@@ -68,6 +71,17 @@ async def test_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(NewerSchema, match="install a newer one"):
         migrate(connection, MIGRATIONS)
     connection.close()
+
+
+def test_a_bucket_of_the_first_schema_keeps_its_rules(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "old.db", isolation_level=None)
+    migrate(connection, MIGRATIONS[:1])
+    rules = '[{"id":"r","function":"arn:f","events":["s3:ObjectCreated:*"],"prefix":null,"suffix":".csv"}]'
+    connection.execute("INSERT INTO buckets VALUES ('b', '0', 'us-east-1', 1.0, ?)", (rules,))
+    migrate(connection, MIGRATIONS)
+    ((kept,),) = connection.execute("SELECT notification FROM buckets")
+    connection.close()
+    assert rules_of(json.loads(kept)) == (Rule("r", "arn:f", ("s3:ObjectCreated:*",), None, ".csv"),)
 
 
 KILLED = """
