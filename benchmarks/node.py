@@ -77,7 +77,14 @@ class Node:
 
     def meter(self) -> dict[str, Any]:
         """What the node itself counted."""
-        url = f"http://127.0.0.1:{self.port}/_lambent/meter"
+        return self._page("meter")
+
+    def status(self) -> dict[str, Any]:
+        """What there is now."""
+        return self._page("status")
+
+    def _page(self, name: str) -> dict[str, Any]:
+        url = f"http://127.0.0.1:{self.port}/_lambent/{name}"
         request = AWSRequest("GET", url)
         SigV4Auth(Credentials(self.access_key, self.secret_key), "lambda", "us-east-1").add_auth(request)
         answer = urllib3.request("GET", url, headers=dict(request.headers.items()), timeout=30.0)

@@ -47,6 +47,7 @@ from lambent.invoke.invoker import Invoker
 from lambent.invoke.pool import Pool
 from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.queue import Queue
+from lambent.invoke.readiness import Readiness
 from lambent.invoke.templates import Templates
 from lambent.model.event_invoke import Terms
 from lambent.model.function import Version
@@ -121,6 +122,7 @@ class Node:
         self.server = Server(self._router())
         await self._listen(endpoint)
         self._built.set()
+        self.readiness.expect(self.functions.serving())
         await self.queue.start()
         self.pollers.start()
 
@@ -139,6 +141,7 @@ class Node:
         self._tending.cancel()
         await self.functions.close()
         await self.templates.close()
+        await self.readiness.close()
         await self.host.close()
         await self.whisk.close()
         await self.records.close()
@@ -191,6 +194,8 @@ class Node:
             strict=self.settings.isolation == "strict",
         )
         self.templates = Templates(instances, self.settings.snapstart_mb)
+        self.readiness = Readiness(instances.prepare)
+        self.functions.on_change(lambda key: self.readiness.expect(self.functions.serving(key)))
         self.pool = Pool(
             self.templates.make,
             limit=self.settings.max_instances,

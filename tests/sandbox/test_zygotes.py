@@ -64,6 +64,18 @@ async def test_what_was_preloaded_is_there_and_a_copy_comes_first(up: Up, data: 
 
 
 @pytest.mark.slow
+async def test_one_that_is_prepared_runs_before_a_sandbox_is_asked_for(up: Up, data: Path) -> None:
+    launched = await up()
+    code = write_code(data)
+    spec = SandboxSpec(interpreter=this_interpreter(), code=code)
+    for _ in range(2):
+        await launched.host.prepare(spec)
+    (zygote,) = zygotes_of(launched.process.pid)
+    await process_on(launched, code)
+    assert zygotes_of(launched.process.pid) == [zygote]
+
+
+@pytest.mark.slow
 async def test_strict_accounts_share_no_zygote(up: Up, data: Path) -> None:
     """Nor its address layout."""
     launched = await up()

@@ -1,5 +1,6 @@
 """How an instance is made: a version's files, an interpreter, walls, an environment, a log stream."""
 
+import asyncio
 import logging
 import secrets
 import time
@@ -68,6 +69,12 @@ class Instances:
             await sandbox.destroy()
             raise
         return instance
+
+    async def prepare(self, version: Version) -> None:
+        """Have ready what the version's first instance would wait for. Raises as `make`."""
+        if version.image is None:
+            await asyncio.to_thread(self.packages.bundle, version.code)
+        await self.host.prepare(self._spec(version))
 
     async def template(self, version: Version) -> Template:
         """Run a version's init once, for its instances to begin with. Raises `InitFailed`, `SandboxError`."""

@@ -123,6 +123,9 @@ class Host(Protocol):
 
     async def create(self, spec: SandboxSpec) -> Sandbox: ...
 
+    async def prepare(self, spec: SandboxSpec) -> None:
+        """Have ready what the first sandbox like this would wait for."""
+
     async def unpack(self, archive: Path, folder: Path, limit_bytes: int) -> None:
         """Unpack an untrusted zip into a new `folder`, all or nothing.
 

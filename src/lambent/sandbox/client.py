@@ -78,17 +78,17 @@ class LauncherHost:
         """The launcher makes it when it is first started: one question in place of two."""
         number = next(self._numbers)
         wanted = {
-            "runtime": spec.interpreter.runtime,
-            "program": spec.interpreter.program,
+            **_kind(spec),
             "image": spec.image,
             "code": self._folder_name(spec.code),
             "layers": [self._folder_name(layer) for layer in spec.layers],
             "memory_mb": spec.memory_mb,
             "tmp_mb": spec.tmp_mb,
-            "ahead": ahead(spec),
-            "account": spec.account,
         }
         return LauncherSandbox(self, number, f"sandbox-{number}", wanted)
+
+    async def prepare(self, spec: SandboxSpec) -> None:
+        await self._ask({"operation": "prepare", **_kind(spec)})
 
     async def unpack(self, archive: Path, folder: Path, limit_bytes: int) -> None:
         name = self._folder_name(folder)
@@ -324,6 +324,17 @@ class LauncherChild:
             except TimeoutError:
                 continue
         raise SandboxError(f"process {self.pid} is still there {KILL_TIMEOUT_S:g} s after it was killed")
+
+
+def _kind(spec: SandboxSpec) -> dict[str, object]:
+    """What the launcher chooses a zygote by."""
+    interpreter = spec.interpreter
+    return {
+        "runtime": interpreter.runtime,
+        "program": interpreter.program,
+        "ahead": ahead(spec),
+        "account": spec.account,
+    }
 
 
 async def _readable(sock: socket.socket, timeout_s: float) -> None:

@@ -175,6 +175,9 @@ class ProcessHost:
         self._sandboxes[sandbox.id] = sandbox
         return sandbox
 
+    async def prepare(self, spec: SandboxSpec) -> None:
+        """Nothing is made ahead."""
+
     def _forget(self, sandbox: str) -> None:
         self._sandboxes.pop(sandbox, None)
 

@@ -19,6 +19,7 @@ from lambent.sandbox.scratch import Image, Scratch
 from lambent.sandbox.unpacking import Unpacking, Verdict
 from lambent.sandbox.userns import Memory
 from lambent.sandbox.users import Users
+from lambent.sandbox.zygotes import Kind
 
 UNPACKED_BYTES = (0, 16 * 1024**3)
 ATTRIBUTES = syscalls.MOUNT_ATTR_RDONLY | syscalls.MOUNT_ATTR_NOSUID | syscalls.MOUNT_ATTR_NODEV
@@ -52,6 +53,7 @@ class Requests:
     def serve(self, message: Message, descriptors: list[int]) -> None:
         """Do what a frame asks; the answer, if it wants one, bears its `request`."""
         operations = {
+            "prepare": self.prepare,
             "create": self.create,
             "start": self.start,
             "terminate": self.terminate,
@@ -74,21 +76,23 @@ class Requests:
         finally:
             wire.close(descriptors)
 
+    def prepare(self, message: Message, descriptors: list[int]) -> Reply:
+        """Start a zygote, if it does not run, and have a shell of it made."""
+        checks.descriptors(descriptors)
+        self.cells.shells.expect(self.zygotes.get(self._kind(message)))
+        return {}
+
     def create(self, message: Message, descriptors: list[int]) -> Reply:
         checks.descriptors(descriptors)
         number = checks.number(message, "sandbox")
         if number in self.cells.cells:
             raise BadRequest(f"sandbox {number} is there already")
-        interpreter = self.interpreters.get(str(message.get("runtime")))
-        if interpreter is None:
-            raise BadRequest(f"there is no runtime {message.get('runtime')!r:.80}")
-        interpreter = replace(interpreter, program=checks.flag(message, "program"))
         code = checks.name(message, "code")
         layers = checks.names(message, "layers", LAYERS)
         place = "image" if checks.flag(message, "image") else "code"
         memory_mb = checks.number(message, "memory_mb", MEMORY_MB)
         tmp_mb = checks.number(message, "tmp_mb", TMP_MB)
-        kind = zygotes.kind_for(interpreter, checks.flag(message, "ahead"), checks.account(message))
+        kind = self._kind(message)
         self._check(code, *layers)
         zygote = self.zygotes.get(kind)
         image = self.scratch.take(tmp_mb)
@@ -189,6 +193,13 @@ class Requests:
                 self.scratch.remove(cell.image)
 
         self.cells.destroy(cell, on_gone)
+
+    def _kind(self, message: Message) -> Kind:
+        interpreter = self.interpreters.get(str(message.get("runtime")))
+        if interpreter is None:
+            raise BadRequest(f"there is no runtime {message.get('runtime')!r:.80}")
+        interpreter = replace(interpreter, program=checks.flag(message, "program"))
+        return zygotes.kind_for(interpreter, checks.flag(message, "ahead"), checks.account(message))
 
     def _cell(self, message: Message) -> Cell:
         number = checks.number(message, "sandbox")

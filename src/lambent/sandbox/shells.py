@@ -83,6 +83,11 @@ class Shells:
         del self._unowned[shell.init.pid]
         return shell
 
+    def expect(self, zygote: Zygote) -> None:
+        """Its first sandbox will be asked for: the next refill makes a shell."""
+        if zygote not in self._asked:
+            self._asked.append(zygote)
+
     def revive(self, shell: Shell) -> None:
         """A new init and a new stem for a shell whose processes are all gone."""
         shell.init = self._init(shell.zygote, shell.place)

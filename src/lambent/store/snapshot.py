@@ -87,6 +87,11 @@ class Snapshot:
         names = self._names.get((account, region), [])
         return names[bisect.bisect_right(names, after) :]
 
+    def serving(self, key: FunctionKey | None = None) -> list[Version]:
+        """What unqualified calls run, of one function or of all."""
+        functions = self._functions.values() if key is None else filter(None, (self._functions.get(key),))
+        return [function.serving for function in functions]
+
     def identities(self, key: FunctionKey) -> set[str]:
         """What calls of the function may run now, none of them when it is gone."""
         function = self._functions.get(key)
