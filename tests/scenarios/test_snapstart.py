@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, WaiterError
-from tests.conftest import RunningNode
+from tests.conftest import RunningNode, zip_of
+
+from lambent.runtimes import executables
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.getuid() != 0, reason="sandboxes want root")]
 
@@ -40,6 +42,7 @@ def handler(event, context):
         "who": CLIENT.get_caller_identity()["Arn"],
     }
 """
+NODES = [name for name, found in executables.find().items() if found.family == "nodejs"]
 SECRETS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 THREAD = "import threading, time\nthreading.Thread(target=time.sleep, args=(99,), daemon=True).start()\n"
 REPORT = re.compile(
@@ -138,6 +141,24 @@ def test_init_that_leaves_threads_runs_in_every_instance(node: RunningNode) -> N
         for event in logs.filter_log_events(logGroupName="/aws/lambda/snap-threads")["events"]
     ]
     assert [line for line in said if "no snapshot" in line and "threads" in line], said
+
+
+@pytest.mark.parametrize("runtime", NODES[:1])
+def test_other_languages_start_as_ever(node: RunningNode, runtime: str) -> None:
+    code = {"ZipFile": zip_of(**{"index.js": "exports.handler = async () => 'ran'"})}
+    client = node.client("lambda")
+    node.deploy(
+        "snap-other",
+        "",
+        Runtime=runtime,
+        Handler="index.handler",
+        Code=code,
+        SnapStart={"ApplyOn": "PublishedVersions"},
+    )
+    client.publish_version(FunctionName="snap-other")
+    waiter = client.get_waiter("published_version_active")
+    waiter.wait(FunctionName="snap-other", Qualifier="1", WaiterConfig={"Delay": 1})
+    assert call(node, "snap-other")[0] == "ran"
 
 
 def test_a_node_that_starts_again_makes_the_snapshot_again(new_node: Callable[..., RunningNode]) -> None:

@@ -102,6 +102,8 @@ class Instances:
         Raises `Stale`, `SnapStartFailed`, `SnapStartTimeout`, `SandboxError`.
         """
         spec = self._spec(version)
+        if not spec.interpreter.forks:
+            return await self.make(version, None)
         sandbox = await self.host.create(spec)
         try:
             instance = self._instance(version, spec, sandbox, template, "plain")
