@@ -241,7 +241,7 @@ async def test_a_permission_that_is_gone_drops_the_event(
     bench.functions.permitted = False
     await bench.ask("PUT", "k", b"1")
     assert await bench.events() == []
-    assert "does not let the bucket start it" in caplog.text
+    assert "does not take it from the bucket" in caplog.text
 
 
 async def test_rules_are_kept_and_replaced_and_cleared(bench: Bench) -> None:

@@ -73,6 +73,7 @@ class Versions:
             state_reason=None,
             last_modified=str(action.updated),
             own_log_group=f"/openwhisk/{key.name}",
+            per_tenant=True,  # what one namespace left in an instance is for no other that calls it
         )
 
     def _environment(self, action: Action) -> dict[str, str]:
