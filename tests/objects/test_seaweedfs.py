@@ -14,6 +14,7 @@ import pytest
 from tests.objects.bench import Bench
 from tests.objects.children import PlainHost, sweep
 
+from lambent.objects import place as place_module
 from lambent.objects import seaweedfs as module
 from lambent.objects.errors import S3Error
 from lambent.objects.place import PATH, SERVERS, Place
@@ -37,6 +38,25 @@ def test_ports_that_somebody_has_taken_are_chosen_again(tmp_path: Path) -> None:
         other = Place.choose(tmp_path)
     assert place.ports[3] not in other.ports
     assert (other.access_key, other.secret_key) == (place.access_key, place.secret_key)
+
+
+def test_what_a_store_of_another_user_left_is_not_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place_module, "SOCKETS", tmp_path)
+    place = Place.choose(tmp_path)
+    left = tmp_path / f"seaweedfs-s3-{place.ports[0]}.sock"
+    left.touch()
+    assert Place.choose(tmp_path) == place
+    assert not left.exists()
+
+    left.touch()  # another user's, in a folder with the sticky bit, and the node is not root
+    monkeypatch.setattr(Path, "unlink", _refuse)
+    assert place.ports[0] not in Place.choose(tmp_path).ports
+
+
+def _refuse(path: Path, missing_ok: bool = False) -> None:
+    raise PermissionError(path)
 
 
 def test_another_store_needs_no_child(tmp_path: Path) -> None:

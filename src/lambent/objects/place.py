@@ -14,6 +14,7 @@ HOST = "127.0.0.1"
 SERVERS = ("s3", "filer", "master", "volume", "admin")  # each has an HTTP and a gRPC port
 PORTS = range(12_000, 22_000)  # below those that the kernel hands out, with their second ones as well
 GRPC_OFFSET = 10_000
+SOCKETS = Path("/tmp")  # SeaweedFS leaves sockets named after its ports here; no option moves them
 PATH = Path("keys", "seaweedfs.json")
 
 
@@ -37,7 +38,7 @@ class Place:
     def choose(cls, data: Path) -> "Place":
         """For the one who starts it: what was chosen before; ports taken by somebody else are chosen again.
 
-        The ports stay the same because SeaweedFS leaves unix sockets named after them in /tmp.
+        The ports stay the same because SeaweedFS leaves sockets named after them, for ever if they changed.
         """
         path = data / PATH
         if path.exists():
@@ -60,12 +61,26 @@ class Place:
 
 
 def _is_free(port: int) -> bool:
+    return _is_unbound(port) and _is_swept(port)
+
+
+def _is_unbound(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
             return False
+    return True
+
+
+def _is_swept(port: int) -> bool:
+    """Removes what a store that had this port left; another user's socket would end the next at its start."""
+    try:
+        for left in SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
+            left.unlink(missing_ok=True)
+    except PermissionError:
+        return False
     return True
 
 
