@@ -102,7 +102,7 @@ def test_a_binding_lends_actions_with_other_parameters(guest: Client, other: Cli
     own = {"namespace": "_", "name": "bound"}
     assert other.refused(400, "PUT", "packages/twice", {"binding": own}) == text
     text = "Binding references a package that does not exist."
-    assert other.refused(400, "PUT", "packages/none", {"binding": {"name": "no"}}) == text
+    assert other.refused(400, "PUT", "packages/none", {"binding": {"namespace": "_", "name": "no"}}) == text
     other.ok("PUT", "packages/plain", {})
     other.refused(409, "PUT", "packages/plain", {"binding": binding}, overwrite=True)
     deferred = other.send("POST", "actions/bound/echo", {"c": 3}).json["activationId"]

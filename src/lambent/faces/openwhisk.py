@@ -17,7 +17,7 @@ from lambent.faces.openwhisk_ask import CORS, JSON, Ask, answer
 from lambent.faces.openwhisk_info import Info, limits_document
 from lambent.model.errors import InvalidParameter, PlatformError, Throttled, Unavailable
 from lambent.whisk.errors import Refusal, malformed
-from lambent.whisk.names import OWN, check_segment
+from lambent.whisk.names import OWN, check_namespace
 from lambent.whisk.namespaces import Identity, Namespaces
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ UNSUPPORTED = "HTTP method not allowed, supported methods: {}"
 NO_KEY = "The resource requires authentication, which was not supplied with the request"
 BAD_KEY = "The supplied authentication is invalid"
 BROKEN = "There was an internal server error."
-VERBS = {"GET": "get", "PUT": "put", "DELETE": "delete", "POST": "post"}
+VERBS = {"PUT": "put", "GET": "get", "DELETE": "delete", "POST": "post"}
 Operation = Callable[[Ask], Awaitable[Response]]
 
 
@@ -89,7 +89,7 @@ class OpenWhisk:
             _check_verb(request, "GET")
             return answer([identity.namespace.name])
         ask = Ask(request, transaction, _query(request.query), identity)
-        ask.namespace = identity.namespace.name if parts[1] == OWN else check_segment(parts[1])
+        ask.namespace = identity.namespace.name if parts[1] == OWN else check_namespace(parts[1])
         return await self._route(ask, parts[2:])
 
     async def _route(self, ask: Ask, path: tuple[str, ...]) -> Response:

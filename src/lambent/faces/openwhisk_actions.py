@@ -8,13 +8,14 @@ from typing import Any
 from lambent.faces.http import Response
 from lambent.faces.openwhisk_ask import Ask, answer
 from lambent.faces.openwhisk_documents import action_document, action_summary
+from lambent.faces.openwhisk_entity import read_publish
 from lambent.faces.openwhisk_exec import read_exec, read_limits
 from lambent.faces.openwhisk_invoke import Invocations
 from lambent.model.function import Code
 from lambent.store.packages import Packages
 from lambent.whisk import code as codes
 from lambent.whisk.entities import Action, Package, next_version
-from lambent.whisk.errors import EXISTS, Refusal, malformed
+from lambent.whisk.errors import EXISTS, Refusal
 from lambent.whisk.kinds import SEQUENCE, Kinds
 from lambent.whisk.names import Name
 from lambent.whisk.parameters import merge, read_pairs
@@ -51,7 +52,7 @@ class Actions:
     async def get(self, ask: Ask) -> Response:
         resolved = resolve(self._registry, ask.name, ask.identity)
         action = replace(resolved.action, parameters=resolved.parameters)
-        wanted = ask.query.get("code", "true") != "false"
+        wanted = ask.flag("code", default=True)
         return answer(action_document(action, await self._code(action) if wanted else None))
 
     async def put(self, ask: Ask) -> Response:
@@ -63,7 +64,7 @@ class Actions:
         body = await ask.document()
         if before is not None and not overwrite:
             raise Refusal(409, EXISTS)
-        parts = await read_exec(body, name, before, ask.identity, self._registry, self._kinds)
+        parts = await read_exec(body, name, ask.identity, self._registry, self._kinds)
         limits = read_limits(body.get("limits"), before, ask.identity.namespace)
         if parts.content is not None:
             stored: Code | None = await self._packages.put(parts.content)
@@ -100,6 +101,7 @@ def _change(
     name: Name, body: dict[str, Any], exec_: dict[str, Any], limits: Any, overwrite: bool
 ) -> Callable[[Action | None], Action]:
     """What a PUT makes of an action: annotations are merged, parameters and code replaced."""
+    publish = read_publish(body)
     given = read_pairs(body.get("annotations"), "annotations")
     dropped = body.get("delAnnotations") or []
     parameters = read_pairs(body["parameters"], "parameters") if "parameters" in body else None
@@ -108,14 +110,14 @@ def _change(
         if before is not None and not overwrite:
             raise Refusal(409, EXISTS)
         if before is None and not exec_:
-            raise malformed("exec undefined")
+            raise Refusal(400, "exec undefined")
         made = replace(before, **exec_) if before else Action(name=name, **exec_)
         kept = tuple(pair for pair in made.annotations if pair["key"] not in dropped)
         if before is None:
             kept = ({"key": KEY_ANNOTATION, "value": False},)
         own = {
             "limits": limits,
-            "publish": bool(body.get("publish", made.publish)),
+            "publish": made.publish if publish is None else publish,
             "version": body.get("version") or (next_version(before.version) if before else made.version),
             "annotations": merge(kept, given, ({"key": "exec", "value": made.kind},)),
         }
@@ -124,6 +126,8 @@ def _change(
             own["parameters"] = ({"key": "_actions", "value": names},)
         elif parameters is not None:
             own["parameters"] = parameters
+        elif before is not None and before.kind == SEQUENCE:
+            own["parameters"] = ()  # `_actions` was the sequence's own
         return replace(made, **own)
 
     return change

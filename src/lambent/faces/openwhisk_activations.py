@@ -6,11 +6,14 @@ from lambent.faces.http import Response
 from lambent.faces.openwhisk_ask import Ask, answer
 from lambent.whisk.activations import Activations as Stored
 from lambent.whisk.activations import Query
-from lambent.whisk.errors import Refusal, not_found
+from lambent.whisk.errors import Refusal, malformed_query, not_found
+from lambent.whisk.names import SEGMENT
 
 ID_CHARACTERS = 32
 _ID = re.compile(r"[0-9a-f]{32}")
 PARTS = {"logs", "result"}
+BAD_NAME = "Parameter may be a 'simple' name or 'package-name/simple' name: {}"
+BAD_MOMENT = "Parameter is not a valid value for epoch seconds: {}"
 
 
 class Activations:
@@ -25,16 +28,17 @@ class Activations:
         ask.check_own()
         skip, limit = ask.page()
         whole, counted = ask.flag("docs"), ask.flag("count")
+        name = ask.query.get("name", "").strip().strip("/")
+        if name and not (name.count("/") < 2 and all(map(SEGMENT.fullmatch, name.split("/")))):
+            raise malformed_query("name", BAD_NAME.format(ask.query["name"]))
+        since, upto = (_moment(ask, end) for end in ("since", "upto"))
         if whole and counted:
-            raise Refusal(400, "The query parameters 'count' and 'docs' may not be used together")
-        name = ask.query.get("name")
-        if name is not None and name.count("/") > 1:
-            raise Refusal(400, f"Parameter may be a 'simple' name or 'package-name/simple' name: {name}")
+            raise Refusal(400, "The parameter 'docs' is not permitted with 'count'.")
         query = Query(
             namespace=ask.namespace,
             name=name or None,
-            since=ask.number("since"),
-            upto=ask.number("upto"),
+            since=since,
+            upto=upto,
             skip=skip,
             limit=limit,
         )
@@ -57,3 +61,10 @@ class Activations:
         if part and part[0] == "logs":
             return answer({"logs": found["logs"]})
         return answer(found["response"] if part else found)
+
+
+def _moment(ask: Ask, end: str) -> int | None:
+    """Milliseconds since the epoch."""
+    if end not in ask.query:
+        return None
+    return ask.number(end, 0, 2**63 - 1, BAD_MOMENT, BAD_MOMENT)

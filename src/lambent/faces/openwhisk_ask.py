@@ -1,6 +1,7 @@
 """One request to OpenWhisk's REST API: its caller, its query, its body, and the form of its answers."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,7 +10,7 @@ from typing import Any
 import orjson
 
 from lambent.faces.http import BodyTooLarge, Request, Response
-from lambent.whisk.errors import Refusal, forbidden, malformed
+from lambent.whisk.errors import Refusal, forbidden, malformed, malformed_query
 from lambent.whisk.names import Name, check_segment
 from lambent.whisk.namespaces import Identity
 
@@ -25,7 +26,11 @@ CORS = (
 THREAD_BYTES = 64 * 1024  # a longer body is parsed off the event loop
 ENTITY_BYTES = 50 * 1024 * 1024
 PAGE, LONGEST_PAGE = 30, 200
+YES, NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+NO_BODY = "Request entity expected but not supplied"
 WRONG_TYPE = "The request's Content-Type is not supported. Expected:\napplication/json"
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 @dataclass(slots=True)
@@ -52,39 +57,34 @@ class Ask:
     def check_own(self, name: object = "") -> None:
         """Raises `Refusal` where only the namespace itself has rights."""
         if not self.own:
-            raise forbidden(str(name) or f"{self.namespace}/{self.collection}")
+            raise forbidden(str(name) or self.namespace)
 
-    def flag(self, name: str) -> bool:
-        value = self.query.get(name, "false")
-        if value not in ("true", "false"):
-            raise Refusal(
-                400, f"The query parameter '{name}' was malformed:\n'{value}' is not a valid Boolean value"
-            )
-        return value == "true"
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        value = self.query.get(name, "true" if default else "false")
+        if value.lower() in YES:
+            return True
+        if value.lower() in NO:
+            return False
+        raise malformed_query(name, f"'{value}' is not a valid Boolean value")
 
-    def number(self, name: str, default: int | None = None) -> int | None:
+    def number(self, name: str, default: int, most: int, wrong: str, none: str) -> int:
+        """From 0 to `most`; `wrong` says that it is not, `none` that it is no number."""
         text = self.query.get(name)
         if text is None:
             return default
-        try:
-            return int(text)
-        except ValueError:
-            raise Refusal(
-                400, f"The query parameter '{name}' was malformed:\n'{text}' is not a valid integer value"
-            ) from None
+        if not _INTEGER.fullmatch(text):
+            raise malformed_query(name, none.format(text))
+        if not 0 <= int(text) <= most:
+            raise malformed_query(name, wrong.format(text))
+        return int(text)
 
     def page(self) -> tuple[int, int]:
         """Skip and limit; a limit of 0 means as many as there may be."""
-        skip, limit = self.number("skip", 0) or 0, self.number("limit", PAGE) or 0
-        if skip < 0:
-            raise Refusal(
-                400, f"The value '{skip}' is not in the range of 0 to {2**31 - 1} for {self.collection}."
-            )
-        if not 0 <= limit <= LONGEST_PAGE:
-            raise Refusal(
-                400, f"The value '{limit}' is not in the range of 0 to {LONGEST_PAGE} for {self.collection}."
-            )
-        return skip, limit or LONGEST_PAGE
+        none = f"The value '{{}}' is not an integer for {self.collection}."
+        wrong = f"The value '{{}}' is not greater than or equal to 0 for {self.collection}."
+        skip = self.number("skip", 0, 2**31 - 1, wrong, none)
+        wrong = f"The value '{{}}' is not in the range of 0 to {LONGEST_PAGE} for {self.collection}."
+        return skip, self.number("limit", PAGE, LONGEST_PAGE, wrong, none) or LONGEST_PAGE
 
     async def read(self, limit: int) -> bytes:
         try:
@@ -97,7 +97,7 @@ class Ask:
         """The body of a request that must have one."""
         body = await self.read(limit)
         if not body:
-            raise malformed("Request entity expected but not supplied")
+            raise Refusal(400, NO_BODY)
         self.check_type()
         return await parse(body)
 

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import orjson
+
 from lambent.whisk.entities import Entity, Pairs, next_version
 from lambent.whisk.errors import malformed
 from lambent.whisk.parameters import read_pairs
@@ -36,16 +38,21 @@ class Given:
 
 def read_given(body: dict[str, Any]) -> Given:
     """Raises `Refusal`."""
+    publish = read_publish(body)
+    return Given(publish, read_version(body), _pairs(body, "annotations"), _pairs(body, "parameters"))
+
+
+def read_publish(body: dict[str, Any]) -> bool | None:
     publish = body.get("publish")
     if publish is not None and not isinstance(publish, bool):
-        raise malformed("publish must be true or false")
-    return Given(publish, read_version(body), _pairs(body, "annotations"), _pairs(body, "parameters"))
+        raise malformed(f"Expected JsBoolean, but got {orjson.dumps(publish).decode()}")
+    return publish
 
 
 def read_version(body: dict[str, Any]) -> str | None:
     version = body.get("version")
     if version is not None and not (isinstance(version, str) and VERSION.fullmatch(version)):
-        raise malformed("bad semver string, it must be of the form major.minor.patch")
+        raise malformed("semantic version malformed")
     return version
 
 

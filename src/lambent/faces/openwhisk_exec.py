@@ -24,19 +24,12 @@ class Exec:
 
 
 async def read_exec(
-    body: dict[str, Any],
-    name: Name,
-    before: Action | None,
-    identity: Identity,
-    registry: Registry,
-    kinds: Kinds,
+    body: dict[str, Any], name: Name, identity: Identity, registry: Registry, kinds: Kinds
 ) -> Exec:
     """Raises `Refusal`."""
     read_version(body)
     given = body.get("exec")
     if given is None:
-        if before is None:
-            raise malformed("exec undefined")
         return Exec({})
     if not isinstance(given, dict) or not isinstance(given.get("kind"), str):
         raise malformed("'kind' must be a string defined in 'exec'")
@@ -81,7 +74,9 @@ async def _code(given: dict[str, Any], kind: str) -> Exec:
 def _sequence(given: dict[str, Any], name: Name, identity: Identity, registry: Registry) -> dict[str, Any]:
     listed = given.get("components")
     if not isinstance(listed, list):
-        raise malformed("'components' must be defined for sequence kind")
+        raise malformed(
+            f"'components' must be {'defined for sequence kind' if listed is None else 'an array'}"
+        )
     components = tuple(parse(one, identity.namespace.name) for one in listed)
     sequences.check(registry, name, components, identity)
     return {"kind": SEQUENCE, "components": components, "code": None, "binary": False, "archive": False}
@@ -93,16 +88,24 @@ def read_limits(given: Any, before: Action | None, namespace: Namespace) -> Limi
     if given is None:
         given = {}
     if not isinstance(given, dict):
-        raise malformed("limits malformed")
+        raise malformed("Object expected")
     values = {**own.document(), **{key: value for key, value in given.items() if value is not None}}
-    for key in ("timeout", "memory", "logs", "concurrency"):
-        if isinstance(values[key], bool) or not isinstance(values[key], int):
-            raise malformed(f"{key} must be a whole number")
+    for key, noun in {
+        "timeout": "time",
+        "memory": "memory",
+        "logs": "log",
+        "concurrency": "concurrency",
+    }.items():
+        if isinstance(values[key], bool) or not isinstance(values[key], int | float):
+            raise malformed(f"{noun} limit malformed")
+        if values[key] != int(values[key]):
+            raise malformed(f"requirement failed: {noun} limit must be whole number")
+        values[key] = int(values[key])
     limits = Limits(values["timeout"], values["memory"], values["logs"], values["concurrency"])
     for noun, unit, value, limit in (
         ("duration", " milliseconds", limits.timeout_ms, "ActionTimeout"),
         ("memory size", " MB", limits.memory_mb, "ActionMemory"),
-        ("logs size", " MB", limits.logs_mb, "ActionLogs"),
+        ("log size", " MB", limits.logs_mb, "ActionLogs"),
         ("concurrency", "", limits.concurrency, "ActionConcurrency"),
     ):
         least, most = namespace.limit(f"min{limit}"), namespace.limit(f"max{limit}")

@@ -11,7 +11,7 @@ from lambent.faces.openwhisk_ask import Ask, answer, parse
 from lambent.whisk.activation import Activation, Status
 from lambent.whisk.call import Call
 from lambent.whisk.deferred import Deferred
-from lambent.whisk.errors import NOT_ALLOWED, Refusal
+from lambent.whisk.errors import NOT_ALLOWED, Refusal, malformed_query
 from lambent.whisk.namespaces import Identity
 from lambent.whisk.parameters import truthy
 from lambent.whisk.resolve import Resolved
@@ -20,6 +20,7 @@ from lambent.whisk.throttle import Throttle
 
 PAYLOAD_BYTES = 1024 * 1024
 WAIT_MS = 60_000
+BAD_TIMEOUT = f"Timeout must be number of milliseconds up to {WAIT_MS}."
 ID = "x-openwhisk-activation-id"
 _STATUS = {Status.SUCCESS: 200, Status.WHISK_ERROR: 500}  # every other one is 502
 _EMPTY = (b"", b"{}")
@@ -39,7 +40,10 @@ class Invocations:
         if body:
             ask.check_type()
         payload = await _payload(body, resolved)
-        blocking = ask.flag("blocking")
+        blocking, result_only = ask.flag("blocking"), ask.flag("result")
+        wait_ms = ask.number("timeout", WAIT_MS, WAIT_MS, BAD_TIMEOUT, BAD_TIMEOUT)
+        if not wait_ms:
+            raise malformed_query("timeout", BAD_TIMEOUT)
         call = Call(
             resolved=resolved,
             identity=ask.identity,
@@ -50,13 +54,10 @@ class Invocations:
         self.admit(ask.identity)
         if not blocking:
             return await self.defer(call)
-        wait_ms = ask.number("timeout", WAIT_MS) or WAIT_MS
-        if not 0 < wait_ms <= WAIT_MS:
-            raise Refusal(400, f"The value '{wait_ms}' is not in the range of 1 to {WAIT_MS} for timeout.")
         activation = await self.wait(call, wait_ms / 1000)
         if activation is None:
             return accepted(call)
-        return _answer(activation, result_only=ask.flag("result"))
+        return _answer(activation, result_only=result_only)
 
     def admit(self, identity: Identity) -> None:
         """Raises `Refusal` for one call too many of its namespace."""

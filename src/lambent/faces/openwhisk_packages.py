@@ -8,7 +8,7 @@ from lambent.faces.http import Response
 from lambent.faces.openwhisk_ask import Ask, answer
 from lambent.faces.openwhisk_documents import package_document, package_summary
 from lambent.faces.openwhisk_entity import read_given
-from lambent.whisk.entities import Action, Package
+from lambent.whisk.entities import Action, Entity, Package
 from lambent.whisk.errors import EXISTS, Refusal, malformed
 from lambent.whisk.names import OWN, Name, check_segment
 from lambent.whisk.namespaces import Identity
@@ -18,6 +18,7 @@ from lambent.whisk.resolve import open_package
 
 RESERVED = "default"
 MISSING = "Binding references a package that does not exist."
+NO_PACKAGE = "Cannot bind to a resource that is not a package."
 BOUND = "Cannot bind to another package binding."
 IS_PACKAGE = "Resource is a package and cannot be converted into a binding."
 NOT_EMPTY = "Package not empty (contains {} {}). Set force param or delete package contents."
@@ -37,7 +38,10 @@ class Packages:
         return ask.list(package_summary(package) for package in packages if ask.own or package.publish)
 
     async def get(self, ask: Ask) -> Response:
-        package = open_package(self._registry, ask.name, ask.identity)
+        name = ask.name
+        if ask.own and self._registry.find(name, Entity) is None:
+            raise Refusal(404, f"The requested resource '{name}' does not exist.")
+        package = open_package(self._registry, name, ask.identity)
         place = package
         if package.binding is not None:
             place = open_package(self._registry, package.binding, ask.identity)
@@ -93,13 +97,16 @@ class Packages:
     def _binding(self, given: Any, identity: Identity) -> Name | None:
         if not given:
             return None
-        if not isinstance(given, dict) or not isinstance(given.get("name"), str):
-            raise malformed("The binding is an object with a namespace and a name.")
+        if not isinstance(given, dict):
+            raise malformed("Object expected")
+        for key in ("namespace", "name"):
+            if not isinstance(given.get(key), str):
+                raise malformed(f"Object is missing required member '{key}'")
         own = identity.namespace.name
-        namespace = given.get("namespace") or OWN
-        name = Name(own if namespace == OWN else check_segment(str(namespace)), check_segment(given["name"]))
-        if name.namespace == own and self._registry.find(name, Package) is None:
-            raise Refusal(400, MISSING)
+        namespace = own if given["namespace"] == OWN else check_segment(given["namespace"])
+        name = Name(namespace, check_segment(given["name"]))
+        if namespace == own and not isinstance(found := self._registry.find(name, Entity), Package):
+            raise Refusal(409, NO_PACKAGE) if found else Refusal(400, MISSING)
         if open_package(self._registry, name, identity).binding is not None:
             raise Refusal(400, BOUND)
         return name

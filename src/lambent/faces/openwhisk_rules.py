@@ -8,7 +8,7 @@ from lambent.faces.openwhisk_ask import Ask, answer
 from lambent.faces.openwhisk_documents import rule_document, rule_summary
 from lambent.faces.openwhisk_entity import read_given
 from lambent.whisk.entities import Rule, Trigger
-from lambent.whisk.errors import EXISTS, Refusal, malformed
+from lambent.whisk.errors import EXISTS, Refusal, forbidden, malformed
 from lambent.whisk.firing import Firing
 from lambent.whisk.names import Name, parse
 from lambent.whisk.namespaces import Identity
@@ -16,6 +16,7 @@ from lambent.whisk.registry import Registry
 from lambent.whisk.resolve import resolve
 
 STATES = {"active": True, "inactive": False}
+INCOMPLETE = "rule requires a valid trigger and a valid action"
 NO_TRIGGER = "Only rules with existing triggers can be activated"
 
 
@@ -46,17 +47,19 @@ class Rules:
         given = read_given(body)
         trigger = _place(body.get("trigger"), ask.identity)
         action = _place(body.get("action"), ask.identity)
-        self._check(trigger, action, ask.identity)
 
         def change(before: Rule | None) -> Rule:
             if before is not None and not overwrite:
                 raise Refusal(409, EXISTS)
-            if before is not None:
-                moved = replace(before, trigger=trigger or before.trigger, action=action or before.action)
-                return given.apply(moved, before)
-            if trigger is None or action is None:
-                raise malformed("rule requires a valid trigger and a valid action")
-            return given.apply(Rule(name=name, trigger=trigger, action=action), None)
+            calls, called = (trigger, action) if before is None else (before.trigger, before.action)
+            calls, called = trigger or calls, action or called
+            if calls is None or called is None:
+                raise Refusal(400, INCOMPLETE)
+            self._check(calls, called, ask.identity)
+            made = replace(
+                before or Rule(name=name, trigger=calls, action=called), trigger=calls, action=called
+            )
+            return given.apply(made, before)
 
         return answer(rule_document(await self._registry.put(name, Rule, change)))
 
@@ -70,27 +73,29 @@ class Rules:
         """Switch it on or off."""
         name = ask.name
         ask.check_own(name)
-        status = (await ask.document()).get("status")
-        if status not in STATES:
-            raise malformed(f"'{status}' is not a recognized rule state, must be one of active, inactive")
+        body = await ask.document()
+        if "status" not in body:
+            raise malformed("key not found: status")
+        status = body["status"]
+        if not isinstance(status, str) or status not in STATES:
+            raise malformed(f"requirement failed: {status} is not a recognized rule state")
         rule = self._registry.get(name, Rule)
         if self._registry.find(rule.trigger, Trigger) is None:
             raise Refusal(404, NO_TRIGGER)
         await self._firing.set_active(name, active=STATES[status])
         return Response(200, [("Content-Type", "text/plain; charset=UTF-8")], b"OK")
 
-    def _check(self, trigger: Name | None, action: Name | None, identity: Identity) -> None:
-        if trigger is not None:
-            own = trigger.namespace == identity.namespace.name
-            if not own or self._registry.find(trigger, Trigger) is None:
-                raise Refusal(400, f"trigger /{trigger} does not exist")
-        if action is not None:
-            try:
-                resolve(self._registry, action, identity)
-            except Refusal as error:
-                if error.status == 403:
-                    raise
-                raise Refusal(400, f"action /{action} does not exist") from None
+    def _check(self, trigger: Name, action: Name, identity: Identity) -> None:
+        if trigger.namespace != identity.namespace.name:
+            raise forbidden(str(trigger))
+        if self._registry.find(trigger, Trigger) is None:
+            raise Refusal(400, f"trigger /{trigger} does not exist")
+        try:
+            resolve(self._registry, action, identity)
+        except Refusal as error:
+            if error.status == 403:
+                raise
+            raise Refusal(400, f"action /{action} does not exist") from None
 
 
 def _place(given: Any, identity: Identity) -> Name | None:

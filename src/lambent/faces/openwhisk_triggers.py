@@ -5,10 +5,10 @@ from lambent.faces.openwhisk_ask import Ask, answer, parse
 from lambent.faces.openwhisk_documents import trigger_document, trigger_summary
 from lambent.faces.openwhisk_entity import read_given
 from lambent.faces.openwhisk_invoke import ID, PAYLOAD_BYTES
-from lambent.whisk import names
-from lambent.whisk.entities import Trigger
-from lambent.whisk.errors import EXISTS, Refusal, malformed
+from lambent.whisk.entities import Pairs, Trigger
+from lambent.whisk.errors import EXISTS, Refusal
 from lambent.whisk.firing import Firing
+from lambent.whisk.names import SEGMENT
 from lambent.whisk.registry import Registry
 
 HIDDEN = ("authorization",)  # a rule's action need not see its caller's key
@@ -37,13 +37,12 @@ class Triggers:
         ask.check_own(name)
         overwrite = ask.flag("overwrite")
         given = read_given(await ask.document())
-        for pair in given.annotations or ():
-            if pair["key"] == "feed":
-                _check_feed(pair["value"])
 
         def change(before: Trigger | None) -> Trigger:
             if before is not None and not overwrite:
                 raise Refusal(409, EXISTS)
+            if before is None:
+                _check_feed(given.annotations or ())
             return given.apply(before or Trigger(name=name), before)
 
         return answer(self._shown(await self._registry.put(name, Trigger, change)))
@@ -72,7 +71,9 @@ class Triggers:
         return trigger_document(trigger, self._registry.rules_of(trigger.name))
 
 
-def _check_feed(value: object) -> None:
-    parts = value.removeprefix("/").split("/") if isinstance(value, str) else []
-    if not parts or not all(part == names.OWN or names.SEGMENT.fullmatch(part) for part in parts):
-        raise malformed("Feed name is not valid")
+def _check_feed(annotations: Pairs) -> None:
+    """Whether it is a path; the feed itself is the client's to call."""
+    value = next((pair["value"] for pair in annotations if pair["key"] == "feed"), "any")
+    parts = [part for part in value.split("/") if part] if isinstance(value, str) else []
+    if not parts or not all(SEGMENT.fullmatch(part) for part in parts):
+        raise Refusal(400, "Feed name is not valid")

@@ -25,5 +25,10 @@ def malformed(message: str) -> Refusal:
     return Refusal(400, f"The request content was malformed:\n{message}")
 
 
+def malformed_query(name: str, message: str) -> Refusal:
+    """A parameter of the query that cannot be read."""
+    return Refusal(400, f"The query parameter '{name}' was malformed:\n{message}")
+
+
 def forbidden(resource: str) -> Refusal:
     return Refusal(403, f"The supplied authentication is not authorized to access '{resource}'.")

@@ -5,9 +5,13 @@ from typing import NamedTuple
 
 from lambent.whisk.errors import Refusal, malformed
 
-SEGMENT = re.compile(r"[\w]|[\w][\w@ .&-]{0,254}[\w@.&-]")
+SEGMENT = re.compile(r"[\w]|[\w][\w@ .&-]{0,254}[\w@.&-]", re.ASCII)
 OWN = "_"  # the namespace of the caller's key
 LONGEST = 256
+TOO_SHORT = (
+    "requirement failed: The fully qualified name of the entity must contain at least the namespace and the "
+    "name of the entity."
+)
 
 
 class Name(NamedTuple):
@@ -38,20 +42,28 @@ def check_segment(text: str) -> str:
     """One part of a path. Raises `Refusal` when it is no name."""
     if len(text) > LONGEST:
         raise Refusal(
-            400,
-            f"The name of the entity exceeds the allowed length: {len(text)} > {LONGEST} bytes.",
-        )
+            400, f"Name segement longer than allowed: {len(text)} > {LONGEST}."
+        )  # as OpenWhisk spells
     if not SEGMENT.fullmatch(text):
-        raise malformed(f"name contains invalid characters: {text!r}")
+        raise Refusal(400, "The name of the entity contains illegal characters.")
+    return text
+
+
+def check_namespace(text: str) -> str:
+    """The part of a path that is a namespace. Raises `Refusal`."""
+    if len(text) > LONGEST:
+        raise Refusal(400, f"Namespace longer than allowed: {len(text)} > {LONGEST}.")
+    if not SEGMENT.fullmatch(text):
+        raise Refusal(400, "The namespace contains illegal characters.")
     return text
 
 
 def parse(text: object, own: str) -> Name:
     """The entity behind `/ns/name`, `ns/pkg/name` or the like; `_` is `own`. Raises `Refusal`."""
-    if not isinstance(text, str):
-        raise malformed(f"The name of an entity is a string, not {type(text).__name__}.")
-    parts = text.removeprefix("/").split("/")
+    parts = text.removeprefix("/").split("/") if isinstance(text, str) else []
+    if len(parts) == 1:
+        raise malformed(TOO_SHORT)
     if not 2 <= len(parts) <= 3 or not all(SEGMENT.fullmatch(part) for part in parts):
-        raise malformed(f"'{text}' is not a valid fully qualified name: /namespace/[package/]name")
+        raise malformed("fully qualified name malformed")
     namespace = own if parts[0] == OWN else parts[0]
     return Name(namespace, parts[-1], parts[1] if len(parts) == 3 else "")

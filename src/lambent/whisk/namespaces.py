@@ -14,7 +14,7 @@ import orjson
 
 from lambent.store.base import Store, Transaction
 from lambent.whisk.errors import Refusal
-from lambent.whisk.names import check_segment
+from lambent.whisk.names import check_namespace
 
 SYSTEM = "whisk.system"
 SUBJECT_MIN = 5  # characters, as wskadmin has it
@@ -141,7 +141,7 @@ class Namespaces:
         """A key for a subject, and the namespace when it is new. Raises `Refusal`."""
         if len(subject) < SUBJECT_MIN:
             raise Refusal(400, f"Subject name must be at least {SUBJECT_MIN} characters")
-        check_segment(name)
+        check_namespace(name)
         key = Key(subject, name, *_pair(auth))
         async with self._changing:
             namespace = self._namespaces.get(name) or Namespace(name, account, region)

@@ -9,7 +9,7 @@ from lambent.whisk.entities import Entity, Pair, Pairs
 from lambent.whisk.errors import Refusal, malformed
 
 PARAMETER_BYTES = 1024 * 1024
-ANNOTATION_BYTES = PARAMETER_BYTES
+UNREADABLE = "parameters malformed could not read directly: {}"
 
 
 def read_pairs(given: object, what: str) -> Pairs:
@@ -19,13 +19,13 @@ def read_pairs(given: object, what: str) -> Pairs:
     if isinstance(given, Mapping):  # some clients send an object
         given = [{"key": key, "value": value} for key, value in given.items()]
     if not isinstance(given, list):
-        raise malformed(f"{what} must be a list of keys and values")
+        raise malformed(UNREADABLE.format(orjson.dumps(given).decode()))
     pairs: dict[str, Pair] = {}
     for pair in given:
-        if not isinstance(pair, dict) or not isinstance(pair.get("key"), str) or not pair["key"]:
-            raise malformed(f"{what} malformed!")
+        if not isinstance(pair, dict) or not isinstance(pair.get("key"), str) or "value" not in pair:
+            raise malformed(UNREADABLE.format(orjson.dumps(given).decode()))
         pairs.pop(pair["key"], None)
-        pairs[pair["key"]] = {"value": None, **pair}
+        pairs[pair["key"]] = pair
     size = len(orjson.dumps(list(pairs.values())))
     if size > PARAMETER_BYTES:
         raise Refusal(413, f"{what} larger than allowed: {size} > {PARAMETER_BYTES} bytes.")

@@ -11,7 +11,7 @@ from lambent.whisk.names import Name
 from lambent.whisk.namespaces import Identity
 from lambent.whisk.parts import Parts, Whole
 from lambent.whisk.registry import Registry
-from lambent.whisk.resolve import Resolved, try_resolve
+from lambent.whisk.resolve import resolve, try_resolve
 
 LONGEST = 50  # actions, those of sequences within it counted
 NONE = "No component specified for the sequence."
@@ -55,10 +55,7 @@ def _length(registry: Registry, own: Name, components: Iterable[Name], identity:
     for name in components:
         if name == own:
             raise Refusal(400, CIRCLE)
-        resolved: Resolved | None = try_resolve(registry, name, identity)
-        if resolved is None:
-            raise Refusal(400, MISSING)
-        action: Action = resolved.action
+        action = _component(registry, name, identity)
         if action.name == own:
             raise Refusal(400, CIRCLE)
         within = action.components if action.kind == SEQUENCE else ()
@@ -66,3 +63,12 @@ def _length(registry: Registry, own: Name, components: Iterable[Name], identity:
         if length > LONGEST:
             return length
     return length
+
+
+def _component(registry: Registry, name: Name, identity: Identity) -> Action:
+    try:
+        return resolve(registry, name, identity).action
+    except Refusal as error:
+        if error.status == 403:
+            raise
+        raise Refusal(400, MISSING) from None
