@@ -11,15 +11,20 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 
 START_S = 60
 STOP_S = 60
+
+# Each session would look for botocore's four hundred services on disk anew, and parse the model it needs.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 
 def free_port() -> int:

@@ -1,6 +1,7 @@
 """The house keeps its plan: layers, budgets, no cycles, one sentence for every module."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,15 @@ def part_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
+@cache
 def imports_of(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -49,9 +56,10 @@ def is_inside_the_sandbox(path: Path) -> bool:
 def test_module_keeps_its_layer_and_budget(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) <= FILE_LINES, "find the second noun in this file"
-    tree = ast.parse(text)
-    assert ast.get_docstring(tree), "a module starts with one sentence about what it is"
-    for node in ast.walk(tree):
+    module, *nodes = nodes_of(path)
+    assert isinstance(module, ast.Module)
+    assert ast.get_docstring(module), "a module starts with one sentence about what it is"
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < FUNCTION_LINES, f"{node.name} is too long"

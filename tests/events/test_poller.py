@@ -145,6 +145,7 @@ async def test_the_function_gets_aws_records_and_what_it_did_is_deleted(world: W
     assert world.invocations[0].source == "sqs"
 
 
+@pytest.mark.slow
 async def test_ten_thousand_messages_are_done_once_each(world: World) -> None:
     queue = await world.queue()
     await world.map(batch_size=100, window_s=1)

@@ -12,6 +12,7 @@ import pytest
 
 from lambent.runtimes.python import models
 
+pytestmark = pytest.mark.slow
 TIMEOUT_S = 120
 KEYS = 'aws_access_key_id="-", aws_secret_access_key="-", region_name="us-east-1"'
 
@@ -28,7 +29,6 @@ def run(code: str, ahead: bool, **environment: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow
 def test_clients_are_the_same(tmp_path: Path) -> None:
     code = f"""
         told = {{}}

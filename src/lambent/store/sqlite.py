@@ -159,13 +159,14 @@ def _resolve(batch: list[_Work]) -> None:
 
 
 def migrate(connection: sqlite3.Connection, migrations: tuple[str, ...]) -> None:
-    """Bring the schema forward, one transaction a version. Raises `NewerSchema`."""
+    """Bring the schema forward, in one transaction. Raises `NewerSchema`."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(migrations):
         raise NewerSchema(
             f"the data is of schema version {version}, this Lambent knows {len(migrations)}: "
             "install a newer one"
         )
-    for number in range(version, len(migrations)):
-        script = (resources.files("lambent.store") / migrations[number]).read_text()
-        connection.executescript(f"BEGIN; {script}; PRAGMA user_version = {number + 1}; COMMIT;")
+    if version < len(migrations):
+        folder = resources.files("lambent.store")
+        steps = "; ".join((folder / name).read_text() for name in migrations[version:])
+        connection.executescript(f"BEGIN; {steps}; PRAGMA user_version = {len(migrations)}; COMMIT;")
