@@ -2,6 +2,7 @@
 
 import errno
 import struct
+from functools import cache
 
 import pytest
 
@@ -12,11 +13,16 @@ ALLOW = seccomp.ALLOW
 NO_SUCH_CALL = seccomp.refuse(errno.ENOSYS)
 
 
+@cache
+def instructions(machine: str) -> list[tuple[int, int, int, int]]:
+    return list(struct.iter_unpack("=HBBI", seccomp.program(machine)))
+
+
 def verdict(machine: str, number: int, *arguments: int, architecture: int | None = None) -> int:
     """What the kernel would do."""
     audit = seccomp.ARCHITECTURES[machine][0] if architecture is None else architecture
     data = struct.pack("=iIQ6Q", number, audit, 0, *(*arguments, 0, 0, 0, 0, 0, 0)[:6])
-    program = list(struct.iter_unpack("=HBBI", seccomp.program(machine)))
+    program = instructions(machine)
     at = value = 0
     while True:
         code, if_true, if_false, k = program[at]

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, StructureShape
 
-from lambent.faces.codec import Check, Codec, everybody
+from lambent.faces.codec import Check, Codec, describe, everybody
 from lambent.faces.codec_json import Json
 from lambent.faces.codec_query import Query
 from lambent.faces.errors import ServiceError
@@ -133,7 +132,7 @@ def _complete(operation: OperationModel, given: dict[str, Any]) -> dict[str, Any
 
 def legacy_model() -> ServiceModel:
     """botocore's model with the names that it had when it was one of the query protocol."""
-    told = Loader().load_service_model("sqs", "service-2")
+    told = describe("sqs")
     shapes = {name: dict(shape) for name, shape in told["shapes"].items()}
     for shape in shapes.values():
         members = shape.get("members", {})

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 from botocore import xform_name
@@ -19,7 +20,7 @@ from lambent.faces.verified import Verified
 from lambent.model.errors import PlatformError, Throttled, Unavailable
 from lambent.model.limits import REQUEST_BYTES
 
-__all__ = ["Call", "Codec", "ServiceError", "load_model"]
+__all__ = ["Call", "Codec", "ServiceError", "describe", "load_model"]
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,15 @@ class Wire(Protocol):
 _WIRES: dict[str, Callable[[ServiceModel], Wire]] = {"rest-json": RestJson, "json": Json, "query": Query}
 
 
+@cache
+def describe(service: str) -> dict[str, Any]:
+    """A service as botocore's package data has it; nobody changes it."""
+    found: dict[str, Any] = Loader().load_service_model(service, "service-2")
+    return found
+
+
 def load_model(service: str) -> ServiceModel:
-    """A service as botocore's package data describes it."""
-    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    return ServiceModel(describe(service), service)
 
 
 class Codec:
