@@ -2,12 +2,15 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -19,19 +22,26 @@ from benchmarks.node import Node
 from benchmarks.stats import abba, finish, machine, middle, percentile, say
 
 HANDLER = """
+import time
+
 import pandas
 
 FRAME = pandas.DataFrame({"group": ["a", "b"] * 500, "value": range(1000)})
 
 def handler(event, context):
     total = FRAME["value"].sum()
+    time.sleep(event.get("sleep_s", 0))
     return {"total": int(total), "instance": context.log_stream_name}
 """
 TOTAL = 499_500
 NAME = "snapstart"
 MEMORY_MB = 1769
-ROUNDS = 3  # of A B B A
+ROUNDS = 2  # of A B B A
 STARTS = 5  # in each
+PLAIN_STARTS = 2  # they take seconds
+AT_ONCE_ROUNDS = 4
+BUSY_S = 0.25  # so long each of these keeps its instance
+AT_ONCE = 3  # calls, of which one finds the instance that waits, and the others none
 IDLE_S = "0.2"  # then an instance goes, and the next call needs a new one
 GONE_S = 30.0
 
@@ -44,35 +54,48 @@ class Bench:
     instances: set[str]
 
     def snapstart(self) -> list[float]:
-        return self._block("snapstart", f"{NAME}:1")
+        return self._block("snapstart", [self._start(f"{NAME}:1")[0] for _ in range(STARTS)])
 
     def plain(self) -> list[float]:
-        return self._block("plain", NAME)
+        return self._block("plain", [self._start(NAME)[0] for _ in range(PLAIN_STARTS)])
 
-    def _block(self, side: str, name: str) -> list[float]:
+    def at_once(self) -> list[float]:
+        """The answers of those that found no instance in waiting."""
+        times = self._start(f"{NAME}:1", AT_ONCE, b'{"sleep_s": %g}' % BUSY_S)
+        return self._block("at once", [ms - BUSY_S * 1000 for ms in times[1:]])
+
+    def _block(self, side: str, times: list[float]) -> list[float]:
         """Milliseconds to each first answer."""
-        times = [self._start(name) for _ in range(STARTS)]
         say(json.dumps({"side": side, "ms": [round(ms, 2) for ms in times]}))
         return times
 
-    def _start(self, name: str) -> float:
-        self._wait_until_none()
-        request = self.running.signer.invoke(name, b"{}")
-        with connected(self.running.port) as connection:
+    def _start(self, name: str, calls: int = 1, event: bytes = b"{}") -> list[float]:
+        """Calls at the same time, each with an instance of its own; the fastest first."""
+        self._wait_for_rest()
+        request = self.running.signer.invoke(name, event)
+        with ExitStack() as stack, ThreadPoolExecutor(calls) as threads:
+            connections = [stack.enter_context(connected(self.running.port)) for _ in range(calls)]
             began = time.perf_counter()
-            connection.sendall(request)
-            answer = received(connection)
-            ms = (time.perf_counter() - began) * 1000
+            for connection in connections:
+                connection.sendall(request)
+            return sorted(threads.map(lambda connection: self._answered(connection, began), connections))
+
+    def _answered(self, connection: socket.socket, began: float) -> float:
+        answer = received(connection)
+        ms = (time.perf_counter() - began) * 1000
         if answer["total"] != TOTAL or answer["instance"] in self.instances:
             raise AssertionError(f"{answer} is no first answer")
         self.instances.add(answer["instance"])
         return ms
 
-    def _wait_until_none(self) -> None:
+    def _wait_for_rest(self) -> None:
+        """Until no instance is there, and the next one waits to be called."""
         deadline = time.monotonic() + GONE_S
-        while any(self.running.status()["instances"].values()):
+        while (
+            any((status := self.running.status())["instances"].values()) or not status["snapstart"]["spares"]
+        ):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"an instance is still there after {GONE_S} s")
+                raise TimeoutError(f"no rest after {GONE_S} s: {status}")
             time.sleep(0.05)
 
 
@@ -81,7 +104,8 @@ def bundle() -> bytes:
     folder = Path(tempfile.mkdtemp(prefix="lambent-bench-"))
     try:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*command, "--no-compile", "--target", str(folder), "pandas"], check=True)
+        options = ["--no-compile", "--no-warn-conflicts", "--target", str(folder)]
+        subprocess.run([*command, *options, "pandas"], check=True)
         (folder / "handler.py").write_text(HANDLER)
         packed = BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -111,12 +135,13 @@ def deploy(running: Node) -> None:
     waiter.wait(FunctionName=NAME, Qualifier="1", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
 
-def summary(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, Any]:
+def summary(ours: Sequence[float], theirs: Sequence[float], at_once: Sequence[float]) -> dict[str, Any]:
     p50, plain_p50 = middle(ours, 3), middle(theirs, 3)
     return {
         "ratio": round(plain_p50 / p50, 1),
         "p50_ms": round(p50, 2),
         "p99_ms": round(percentile(ours, 99), 2),
+        "at_once_p50_ms": middle(at_once, 2),
         "plain_p50_ms": round(plain_p50, 1),
         "starts": len(ours),
     }
@@ -129,9 +154,10 @@ def main() -> None:
         deploy(running)
         bench = Bench(running, set())
         ours, theirs = abba(ROUNDS, bench.snapstart, bench.plain)
+        at_once = [ms for _ in range(AT_ONCE_ROUNDS) for ms in bench.at_once()]
         isolation = running.isolation
-    flat = [[ms for block in blocks for ms in block] for blocks in (ours, theirs)]
-    finish({"benchmark": NAME, **summary(*flat), "isolation": isolation, "machine": before})
+    first, plain = ([ms for block in blocks for ms in block] for blocks in (ours, theirs))
+    finish({"benchmark": NAME, **summary(first, plain, at_once), "isolation": isolation, "machine": before})
 
 
 if __name__ == "__main__":

@@ -193,7 +193,8 @@ class Node:
             write_log=self.records.logs.write,
             strict=self.settings.isolation == "strict",
         )
-        self.templates = Templates(instances, self.settings.snapstart_mb)
+        memory_is_short = headroom.find(self.settings.min_free_mb).is_short
+        self.templates = Templates(instances, self.settings.snapstart_mb, memory_is_short)
         self.readiness = Readiness(instances.prepare)
         self.functions.on_change(lambda key: self.readiness.expect(self.functions.serving(key)))
         self.pool = Pool(
@@ -201,7 +202,7 @@ class Node:
             limit=self.settings.max_instances,
             starting_limit=2 * CORES,
             idle_s=self.settings.idle_s,
-            memory_is_short=headroom.find(self.settings.min_free_mb).is_short,
+            memory_is_short=memory_is_short,
         )
         self.pool.start()
         self.functions.on_change(lambda key: self.pool.retire(key, self.functions.identities(key)))
@@ -363,6 +364,7 @@ class Node:
         return {
             **self._health(),
             "instances": self.pool.census(),
+            "snapstart": self.templates.census(),
             "running": self.admission.running,
             "queue_depth": self.queue.depth,
         }

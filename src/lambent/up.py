@@ -13,6 +13,7 @@ from lambent import serving
 from lambent.app import ENDPOINT_DOOR, WAREHOUSE_DOOR, Launch
 from lambent.folder import CERTIFICATES_FILE, CannotStart, DataFolder
 from lambent.images import images
+from lambent.invoke.spares import SPARES
 from lambent.objects import seaweedfs
 from lambent.objects.place import Place
 from lambent.runtimes import libraries, shelf
@@ -127,7 +128,7 @@ def _launch(launch: Launch, folder: DataFolder, programs: tuple[Program, ...], b
         programs=() if rootless else programs,
         ports=(ENDPOINT_DOOR, WAREHOUSE_DOOR),
         certificates=bundle,
-        max_sandboxes=settings.max_instances,
+        max_sandboxes=settings.max_instances + SPARES,
         cpu=settings.cpu,
         reach=PLATFORM_ONLY if rootless else Reach(settings.network, settings.allowed_networks),
         rootless=rootless,

@@ -14,6 +14,7 @@ from lambent.invoke.templates import Templates
 from lambent.model.errors import InitFailed
 from lambent.model.function import Version
 from lambent.model.limits import MIB
+from lambent.sandbox.base import SandboxError
 
 SNAPSTART = {"SnapStart": {"ApplyOn": "PublishedVersions"}}
 
@@ -43,7 +44,10 @@ class Workshop:
         os.ftruncate(template.file, self.size_bytes)
         return template
 
-    async def restored(self, version: Version, template: Template) -> Instance:
+    async def spare(self, version: Version, template: Template) -> Instance:
+        raise SandboxError("none here")
+
+    async def restored(self, version: Version, template: Template, spare: Instance | None = None) -> Instance:
         if template in self.stale:
             template.stale = True
             raise Stale("stale")

@@ -35,10 +35,15 @@ async def begin(
         environment |= ENVIRONMENT
     caller = Caller(await sandbox.start(environment, file))
     launched.callers.append(caller)
-    told = json.dumps({"environment": own or {}, "credentials": CREDENTIALS}).encode()
+    await tell(caller, own or {})
+    return caller
+
+
+async def tell(caller: Caller, own: dict[str, str]) -> None:
+    """Who it is."""
+    told = json.dumps({"environment": own, "credentials": CREDENTIALS}).encode()
     frame = frames.HEADER.pack(frames.IDENTITY, 0, len(told)) + told
     await asyncio.get_running_loop().sock_sendall(caller.process.control, frame)
-    return caller
 
 
 async def snapshot(launched: Launched, code: Path, **more: Any) -> tuple[int, str]:
@@ -52,4 +57,7 @@ async def snapshot(launched: Launched, code: Path, **more: Any) -> tuple[int, st
 
 
 async def restored(launched: Launched, code: Path, file: int, **more: Any) -> Caller:
-    return await (await begin(launched, code, file, "restored", **more)).ready()
+    caller = await begin(launched, code, file, "restored", **more)
+    kind, _, payload = await caller.frame()
+    assert kind == frames.LAID, (payload, bytes(caller.printed))
+    return await caller.ready()

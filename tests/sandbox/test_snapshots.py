@@ -5,13 +5,15 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.sandbox.conftest import RUN, Up, process_on, write_code
+from tests.conformance.caller import Caller
+from tests.sandbox.conftest import RUN, Up, process_on, sandbox_on, write_code
 from tests.sandbox.launched import Config, this_interpreter
-from tests.sandbox.snapshots import begin, restored, snapshot
+from tests.sandbox.snapshots import begin, restored, snapshot, tell
 from tests.sandbox.test_zygotes import zygotes_of
 from tests.security.test_processes import TWINS
 
 from lambent.runtimes.catalog import Catalog
+from lambent.runtimes.python import frames
 from lambent.runtimes.python.checkpoint import FAILED
 from lambent.runtimes.python.snapstart import STALE
 
@@ -205,3 +207,18 @@ async def test_a_hundred_copies_are_no_twins(up: Up, data: Path) -> None:
     drawn.append((await callers[0].call("got = DRAWN"))["got"])
     for number, kind in enumerate(("RAND_bytes", "random", "uuid4", "secrets", "TLS client random")):
         assert len({one[number] for one in drawn}) == COPIES + 1, kind
+
+
+async def test_what_waits_for_its_identity_has_none(up: Up, data: Path) -> None:
+    """All that a restore can do ahead is done then."""
+    launched = await up()
+    code = write_code(data)
+    file, problem = await snapshot(launched, code)
+    assert problem == ""
+    sandbox = await sandbox_on(launched, code, memory_mb=1024)
+    caller = Caller(await sandbox.start({"_LAMBENT_SNAPSTART": "restored"}, file))
+    launched.callers.append(caller)
+    assert (await caller.frame())[0] == frames.LAID
+    await tell(caller, {"WHO": "me"})
+    await caller.ready()
+    assert (await caller.call("got = os.environ['WHO']"))["got"] == "me"

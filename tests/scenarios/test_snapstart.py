@@ -4,10 +4,15 @@ import base64
 import json
 import os
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import urllib3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, WaiterError
 from tests.conftest import RunningNode, zip_of
 
@@ -162,11 +167,37 @@ def test_other_languages_start_as_ever(node: RunningNode, runtime: str) -> None:
 
 
 def test_a_node_that_starts_again_makes_the_snapshot_again(new_node: Callable[..., RunningNode]) -> None:
+    """And after each start there is an instance that waits for the next one."""
     node = new_node()
     publish(node, "snap-again", HANDLER)
+    until_waiting(node, 1)
     before, _ = call(node, "snap-again")
+    until_waiting(node, 1)
     node.stop()
     node.start()
     after, tail = call(node, "snap-again")
     assert after["identity"] != before["identity"]
     assert REPORT.search(tail), tail
+    until_waiting(node, 1)
+    call(node, "snap-again", "crash")
+    again, _ = call(node, "snap-again")
+    assert again["identity"] == after["identity"]
+    assert again["own"] != after["own"]
+    node.client("lambda").delete_function(FunctionName="snap-again")
+    until_waiting(node, 0)
+
+
+def until_waiting(node: RunningNode, count: int) -> None:
+    """Until so many instances have begun that nobody has called yet."""
+    deadline = time.monotonic() + 60
+    while (found := status(node)["snapstart"])["spares"] != count:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
+def status(node: RunningNode) -> dict[str, Any]:
+    url = f"{node.url}/_lambent/status"
+    request = AWSRequest("GET", url)
+    SigV4Auth(Credentials(*node.keys()), "lambda", "us-east-1").add_auth(request)
+    answer = urllib3.request("GET", url, headers=dict(request.headers.items()), timeout=30.0)
+    return dict(answer.json())

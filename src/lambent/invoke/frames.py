@@ -28,6 +28,7 @@ class Kind(IntEnum):
     NOT_JSON = 14
     PIECE = 15
     SNAPSHOT = 16
+    LAID = 17
 
 
 class Frame(NamedTuple):

@@ -16,9 +16,9 @@ from lambent.model.errors import InitFailed, InvalidContent, SnapStartFailed, Sn
 from lambent.model.function import Version
 from lambent.model.interpreter import Interpreter
 from lambent.model.invocation import TIMED_OUT, Invocation, Outcome, Run
-from lambent.model.limits import INIT_TIMEOUT_S, RESTORE_TIMEOUT_S, SNAPSTART_INIT_TIMEOUT_S
+from lambent.model.limits import INIT_TIMEOUT_S, MIB, RESTORE_TIMEOUT_S, SNAPSTART_INIT_TIMEOUT_S
 from lambent.records import report
-from lambent.sandbox.base import Exit, Process, Sandbox
+from lambent.sandbox.base import Exit, Process, Sandbox, SandboxError
 
 UNHANDLED = "Unhandled"
 ERROR_TYPE_CHARACTERS = PROBLEM_CHARACTERS = 256
@@ -66,6 +66,7 @@ class Instance:
         self._init_ms: float | None = None  # of an init that no invocation has reported
         self._restore_ms: float | None = None  # the same of a restore
         self.frozen = False
+        self.is_spare = False  # laid, and nobody yet
 
     @property
     def is_broken(self) -> bool:
@@ -87,12 +88,32 @@ class Instance:
             )
             self._failure = reply if reply.status != "timeout" else None
 
+    async def lay(self) -> None:
+        """Do ahead what `restore` begins with: its process has the snapshot, and is nobody yet.
+
+        Raises `Stale`, `SandboxError`.
+        """
+        if not _is(await self._lay(RESTORE_TIMEOUT_S), Kind.LAID):
+            raise SandboxError(f"the snapshot of {self.version.arn} cannot be restored")
+        self.is_spare = True
+        self.freeze()
+
+    def own_mb(self) -> int:
+        """The memory of a process with a snapshot that the snapshot does not have."""
+        origin, connection = self._origin, self._connection
+        if connection is None or origin is None or origin.template is None:
+            return 0
+        return max(0, connection.memory_peak_mb() - origin.template.size_bytes // MIB)
+
     async def restore(self) -> None:
         """In place of `start` where there is a snapshot.
 
         Raises `Stale`, and what AWS answers when a version cannot be restored.
         """
         began = time.perf_counter()
+        self.is_spare = False
+        if self.frozen:
+            self.thaw()
         family, version = self._interpreter.family, self._interpreter.version
         self._transcript.add(report.restore_start(family, version, self.version.key.region))
         reply = await self._init(RESTORE_TIMEOUT_S)
@@ -157,9 +178,9 @@ class Instance:
         self._sandbox.thaw()
 
     async def close(self) -> None:
-        """Its process may say good-bye, then it is destroyed."""
+        """Its process may say good-bye, unless it is nobody yet; then it is destroyed."""
         self.thaw()
-        if self._connection is not None and self._connection.alive:
+        if self._connection is not None and self._connection.alive and not self.is_spare:
             await self._connection.end()
         await self._drop_process()
         self._transcript.close()
@@ -170,28 +191,45 @@ class Instance:
         """Start a process; None when it is ready."""
         origin = self._origin
         answer = await self._begin(timeout_s, restore=origin is not None and origin.restores)
-        if isinstance(answer, Frame) and answer.kind == Kind.READY:
+        if _is(answer, Kind.READY):
             self._sandbox.hold_to_share()
             return None
         return self._init_failure(answer, Kind.READY)
 
     async def _begin(self, timeout_s: float, *, restore: bool = False) -> Frame | Exit | None:
         """Start a process: what comes of it first. It goes on only when it is ready."""
-        origin = self._origin
-        environment = RESTORED if restore else self._environment
-        process = await self._sandbox.start(environment, origin.file if origin else None)
-        connection = self._connection = self._connect(process)
-        if origin is not None:
-            connection.send(b"", origin.identity, Kind.IDENTITY)
+        if not restore:
+            await self._start_process(self._environment)
+        elif self._connection is None or not self._connection.alive:
+            answer = await self._lay(timeout_s)
+            if not _is(answer, Kind.LAID):
+                return answer
+        connection = self._connection
+        assert connection is not None
+        if self._origin is not None:
+            connection.send(b"", self._origin.identity, Kind.IDENTITY)
         answer = await connection.receive(timeout_s)
-        if isinstance(answer, Frame) and answer.kind == Kind.READY:
-            return answer
-        connection.drain_output()
+        if not _is(answer, Kind.READY):
+            await self._drop_process()
+        return answer
+
+    async def _lay(self, timeout_s: float) -> Frame | Exit | None:
+        """Start a process that goes on with the snapshot; LAID when only its identity is missing."""
         await self._drop_process()
-        if restore and isinstance(answer, Exit) and answer.status in NOT_RESTORED:
+        connection = await self._start_process(RESTORED)
+        answer = await connection.receive(timeout_s)
+        if _is(answer, Kind.LAID):
+            return answer
+        await self._drop_process()
+        if isinstance(answer, Exit) and answer.status in NOT_RESTORED:
             self._begin_anew()
             raise Stale(f"The snapshot of {self.version.arn} cannot be restored.")
         return answer
+
+    async def _start_process(self, environment: Mapping[str, str]) -> Connection | RuntimeConnection:
+        process = await self._sandbox.start(environment, self._origin.file if self._origin else None)
+        connection = self._connection = self._connect(process)
+        return connection
 
     def _init_failure(self, answer: Frame | Exit | None, wanted: Kind) -> Reply | None:
         if isinstance(answer, Frame):
@@ -311,6 +349,10 @@ class Instance:
             await connection.kill()
             connection.drain_output()
             connection.close()
+
+
+def _is(answer: Frame | Exit | None, kind: Kind) -> bool:
+    return isinstance(answer, Frame) and answer.kind == kind
 
 
 def _error_body(error_type: str, message: str) -> bytes:

@@ -96,7 +96,17 @@ class Instances:
             template.seal()
         return template
 
-    async def restored(self, version: Version, template: Template) -> Instance:
+    async def spare(self, version: Version, template: Template) -> Instance:
+        """An instance that has begun with a snapshot, up to its identity. Raises `Stale`, `SandboxError`."""
+        instance = await self._begun(self._spec(version), version, template)
+        try:
+            await instance.lay()
+        except BaseException:
+            await instance.close()
+            raise
+        return instance
+
+    async def restored(self, version: Version, template: Template, spare: Instance | None = None) -> Instance:
         """An instance that begins with a template, or runs init itself where there is no snapshot.
 
         Raises `Stale`, `SnapStartFailed`, `SnapStartTimeout`, `SandboxError`.
@@ -104,14 +114,16 @@ class Instances:
         spec = self._spec(version)
         if not spec.interpreter.forks:
             return await self.make(version, None)
-        sandbox = await self.host.create(spec)
+        instance = spare or await self._begun(spec, version, template)
         try:
-            instance = self._instance(version, spec, sandbox, template, "plain")
             await (instance.start() if template.problem else instance.restore())
         except BaseException:
-            await sandbox.destroy()
+            await instance.close()
             raise
         return instance
+
+    async def _begun(self, spec: SandboxSpec, version: Version, template: Template) -> Instance:
+        return self._instance(version, spec, await self.host.create(spec), template, "plain")
 
     def _spec(self, version: Version) -> SandboxSpec:
         account = version.key.account if self.strict else ""

@@ -39,6 +39,10 @@ class Template:
     file: int = field(default_factory=_file)
 
     @property
+    def has_snapshot(self) -> bool:
+        return not self.problem and not self.stale
+
+    @property
     def size_bytes(self) -> int:
         return os.fstat(self.file).st_size
 

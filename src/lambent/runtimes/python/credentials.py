@@ -22,8 +22,8 @@ STOP_S = 2.0
 class Endpoint:
     """One thread that answers one request at a time."""
 
-    def __init__(self, credentials: Dict[str, str]) -> None:
-        self._answer = json.dumps(credentials).encode()
+    def __init__(self) -> None:
+        self._answer = b""
         self._token = os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -36,6 +36,10 @@ class Endpoint:
         self._listener.listen(16)
         os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://{}:{}{}".format(HOST, port, PATH)
         _thread.start_new_thread(self._serve, ())  # not among those that `threading` waits for
+
+    def tell(self, credentials: Dict[str, str]) -> None:
+        """What to answer from now on."""
+        self._answer = json.dumps(credentials).encode()
 
     def stop(self) -> bool:
         """Whether its thread has ended, and is the last one that had to."""

@@ -19,6 +19,7 @@ ERROR = 13  # {"id"}, the error as JSON
 NOT_JSON = 14  # {"id", "message"}: the event is no JSON, the handler was not called
 PIECE = 15  # {"id", "type"}, a part of an answer that its caller takes as it comes; ANSWER or ERROR ends it
 SNAPSHOT = 16  # a template has made one, or {"problem"} says why not; the process ends
+LAID = 17  # a snapshot is laid over this process, which waits for its identity
 
 _READ_BYTES = 65536
 _COPY_BYTES = 65536  # a frame larger than this is not copied together

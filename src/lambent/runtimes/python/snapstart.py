@@ -49,6 +49,7 @@ def enter(environment: MutableMapping[str, str]) -> None:
 def begin(channel: Any) -> None:
     """Before init: what the process may know that no other instance does."""
     if _state.get("mode"):
+        _state["endpoint"] = Endpoint()
         _identify(channel)
 
 
@@ -69,6 +70,8 @@ def settle(channel: Any, renew: Callable[[], None]) -> None:
     if mode == TEMPLATE:
         _leave(channel)
         renew()
+        _state["endpoint"] = Endpoint()
+        channel.write(frames.LAID)  # whoever is to be this process finds all of it done
         _identify(channel)
     for hook in hooks.get_after_restore() if hooks else ():
         _run(hook)
@@ -87,7 +90,7 @@ def _identify(channel: Any) -> None:
         os._exit(0)
     told = json.loads(frame[2])
     os.environ.update(told["environment"])
-    _state["endpoint"] = Endpoint(told["credentials"])
+    _state["endpoint"].tell(told["credentials"])
 
 
 def _leave(channel: Any) -> None:
