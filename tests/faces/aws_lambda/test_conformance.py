@@ -123,6 +123,7 @@ PATHS = st.lists(
 ).map("/".join)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SERVED)
 async def test_no_body_makes_a_500(bench: Bench, name: str) -> None:
     operation = operation_of(name)
@@ -139,6 +140,7 @@ async def test_no_body_makes_a_500(bench: Bench, name: str) -> None:
     await asyncio.to_thread(check)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(["GET", "PUT", "POST", "DELETE", "X"]), PATHS, st.text(max_size=20))
 def test_no_path_confuses_the_router(method: str, path: str, query: str) -> None:
