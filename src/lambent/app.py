@@ -227,7 +227,8 @@ class Node:
         post = Office(self.queues, self.messages, lambda: self.queue)
         self.queue = Queue(self.store, self._run_queued, self._terms, post)
         settle, accept, call = self.records.meter.settle, self.queue.accept, self.invoker.invoke
-        self.whisk.connect(self.admission, self.pool, settle, accept, self.functions, call)
+        brokers = frozenset(self.settings.kafka_brokers.replace(" ", "").split(",")) - {""}
+        self.whisk.connect(self.admission, self.pool, settle, accept, self.functions, call, brokers)
 
     def _terms(self, target: Target) -> Terms:
         terms = self.event_invoke_configs.terms(target)

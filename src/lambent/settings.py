@@ -37,6 +37,7 @@ class Settings:
     network: str = "auto"  # of functions: auto | nat | host | none
     allow_network: str = ""  # CIDR[,...] that functions reach although it is not public
     image_sources: str = ""  # folders and registries [,...] that container images may come from
+    kafka_brokers: str = ""  # HOST:PORT[,...] that OpenWhisk's feeds may read from
     public_url: str = ""  # how clients outside reach the node, when not by host and port
     region: str = "us-east-1"
     credentials: str = ""  # KEY:SECRET[:ACCOUNT][,...] or @FILE

@@ -42,6 +42,9 @@ else:
     metavar="PLACE[,...]",
     help="Folders and registries (HOST[:PORT]) that container images may come from.",
 )
+@click.option(
+    "--kafka-brokers", metavar="HOST:PORT[,...]", help="Kafka brokers that OpenWhisk's feeds may read from."
+)
 @click.option("--public-url", metavar="URL", help="How clients reach the node, when not by host and port.")
 @click.option(
     "--credentials",

@@ -26,6 +26,7 @@ MIGRATIONS = (
     "alarms.sql",
     "mappings.sql",
     "bucket_policies.sql",
+    "subscriptions.sql",
 )
 WORKS_PER_COMMIT = 200
 WAITING_WORKS = 20_000

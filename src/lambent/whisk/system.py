@@ -1,4 +1,4 @@
-"""The packages that every namespace finds: `/whisk.system/utils`, `samples` and `alarms`."""
+"""The packages that every namespace finds: `/whisk.system/utils`, `samples`, `alarms` and `messaging`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,9 +6,7 @@ from pathlib import Path
 
 from lambent.model.function import Code
 from lambent.model.names import DEFAULT_ACCOUNT
-from lambent.whisk import code
-from lambent.whisk.alarm import FEEDS
-from lambent.whisk.alarms import PACKAGE
+from lambent.whisk import alarm, alarms, code, subscription, subscriptions
 from lambent.whisk.entities import Action, Entity, Package
 from lambent.whisk.kinds import BUILT_IN, Kinds
 from lambent.whisk.names import Name
@@ -17,6 +15,7 @@ from lambent.whisk.registry import Registry
 
 CATALOG = Path(__file__).parent / "catalog"
 SAMPLES = ("utils", "samples")
+FEEDS = {alarms.PACKAGE: alarm.FEEDS, subscriptions.PACKAGE: subscription.FEEDS}
 SUBJECT = "whisk.system"
 
 
@@ -40,12 +39,13 @@ class System:
         async with self._lock:
             if self._namespaces.get(SYSTEM) is None:
                 await self._namespaces.create(SUBJECT, SYSTEM, DEFAULT_ACCOUNT, region)
-            for package in (*SAMPLES, PACKAGE):
+            for package in (*SAMPLES, *FEEDS):
                 name = Name(SYSTEM, package)
                 if self._registry.find(name, Package) is None:
                     await self._put(Package(name=name, publish=True))
-            for feed in FEEDS:
-                await self._put_feed(Name(SYSTEM, feed, PACKAGE))
+            for package, feeds in FEEDS.items():
+                for feed in feeds:
+                    await self._put_feed(Name(SYSTEM, feed, package))
             for path, source in await asyncio.to_thread(_sources):
                 await self._put_action(Name(SYSTEM, path.stem, path.parent.name), source)
 

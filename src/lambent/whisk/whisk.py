@@ -1,7 +1,8 @@
 """OpenWhisk's parts of one node, put together."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from lambent.invoke.admission import Admission
 from lambent.invoke.invoker import Invoker, Settle
@@ -9,8 +10,10 @@ from lambent.invoke.pool import Pool
 from lambent.model.invocation import Invocation
 from lambent.store.base import Store
 from lambent.store.snapshot import Snapshot
+from lambent.whisk import alarms, subscriptions
 from lambent.whisk.activations import Activations
 from lambent.whisk.alarms import Alarms
+from lambent.whisk.call import Call
 from lambent.whisk.deferred import Deferred
 from lambent.whisk.firing import Firing
 from lambent.whisk.kinds import BUILT_IN, LAMBDA, Kinds
@@ -18,6 +21,7 @@ from lambent.whisk.lending import Lending
 from lambent.whisk.namespaces import Namespaces
 from lambent.whisk.registry import Registry
 from lambent.whisk.runner import Invoke, Runner
+from lambent.whisk.subscriptions import Subscriptions
 from lambent.whisk.throttle import Throttle
 from lambent.whisk.versions import Versions
 
@@ -29,6 +33,7 @@ class Whisk:
     deferred: Deferred
     firing: Firing
     alarms: Alarms
+    subscriptions: Subscriptions
 
     def __init__(self, store: Store, activations: Activations, runtimes: Sequence[str]) -> None:
         self._store = store
@@ -53,6 +58,7 @@ class Whisk:
         accept: Callable[[Invocation], Awaitable[None]],
         functions: Snapshot,
         call_function: Invoke,
+        brokers: frozenset[str],
     ) -> None:
         """Actions have an invoker as functions have, over the same pool; functions are lent as actions."""
         invoker = Invoker(self.versions.get, admission, pool, settle)
@@ -63,9 +69,16 @@ class Whisk:
         self.alarms = Alarms(self._store, self.registry, self.namespaces, self.firing)
         lending = Lending(self.namespaces, functions.find, call_function)
         self.registry.lend = lending.entity
-        self.runner.elsewhere = {BUILT_IN: self.alarms.feed, LAMBDA: lending.run}
+        self.subscriptions = Subscriptions(self._store, self.registry, self.namespaces, self.firing, brokers)
+        self._feeds = {alarms.PACKAGE: self.alarms.feed, subscriptions.PACKAGE: self.subscriptions.feed}
+        self.runner.elsewhere = {BUILT_IN: self._feed, LAMBDA: lending.run}
         self.alarms.start()
+        self.subscriptions.start()
+
+    async def _feed(self, call: Call) -> Mapping[str, Any]:
+        return await self._feeds[call.name.package](call)
 
     async def close(self) -> None:
+        await self.subscriptions.close()
         await self.alarms.close()
         await self.activations.close()
