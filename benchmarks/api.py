@@ -107,9 +107,10 @@ def start(data: Path) -> tuple[Node, float]:
     ready.unlink(missing_ok=True)
     command = [sys.executable, "-m", "lambent.cli.main", "up", "--data", str(data), "--port", str(port)]
     settings = {"LAMBENT_WAREHOUSE_PORT": "0", "LAMBENT_NETWORK": "none"}
+    written = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with (data.parent / "node.log").open("ab") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **settings}
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**written, **settings}
         )
     while not (ready.exists() and ready.stat().st_size):
         if process.poll() is not None or time.perf_counter() - begun > START_S:

@@ -76,6 +76,7 @@ install_environment() {
     quietly .venv/bin/python -m pip install --quiet --require-hashes -r requirements/dev.lock
     quietly .venv/bin/python -m pip install --quiet --no-deps -e .
     quietly .venv/bin/python -m lambent.runtimes.libraries
+    .venv/bin/python -m compileall -q .venv/lib src >/dev/null || true # as pip does, also for what it does not
     echo "$stamp" >.venv/.stamp
 }
 

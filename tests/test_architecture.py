@@ -11,12 +11,13 @@ MODULES = sorted(p for p in SOURCE.rglob("*.py"))
 
 # A part may import from its own layer and from those below it.
 LAYERS = [
-    {"model", "settings", "folder"},
+    {"model", "settings", "folder", "lazy"},
     {"sandbox", "runtimes", "store", "images"},
     {"records"},
     {"invoke"},
     {"events", "warehouse", "objects", "whisk"},
     {"faces", "console"},
+    {"launch"},
     {"app"},
     {"serving"},
     {"up"},

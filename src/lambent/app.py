@@ -6,7 +6,7 @@ import platform
 import secrets
 import socket
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.queue import Queue
 from lambent.invoke.readiness import Readiness
 from lambent.invoke.templates import Templates
+from lambent.launch import ENDPOINT_DOOR, WAREHOUSE_DOOR, Launch
 from lambent.model.event_invoke import Terms
 from lambent.model.function import Version
 from lambent.model.identity import Credential, Principal
@@ -58,10 +59,8 @@ from lambent.objects import seaweedfs
 from lambent.objects.gateway import Gateway
 from lambent.objects.place import Place
 from lambent.records.records import Records
-from lambent.runtimes.catalog import Catalog
 from lambent.sandbox import headroom
 from lambent.sandbox.base import Door, Host
-from lambent.settings import Settings
 from lambent.store.authority import Authority
 from lambent.store.credentials import Credentials, warehouse_user
 from lambent.store.directory import Directory
@@ -82,17 +81,6 @@ from lambent.whisk.whisk import Whisk
 PASSWORD_LIFETIME_S = 12 * 3600.0
 ARCHITECTURE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
 CORES = os.cpu_count() or 1
-ENDPOINT_DOOR, WAREHOUSE_DOOR = 9000, 5439  # the same for every function, whatever the ports outside
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """What a node is started with besides its settings."""
-
-    settings: Settings
-    credentials: tuple[Credential, ...]
-    certificates: str  # where functions find the bundle with the platform's authority
-    catalog: Catalog
 
 
 class Node:
@@ -122,7 +110,7 @@ class Node:
         self.server = Server(self._router())
         await self._listen(endpoint)
         self._built.set()
-        self.readiness.expect(self.functions.serving())
+        self.readiness.expect(self.functions.recent())
         await self.queue.start()
         self.pollers.start()
 
@@ -196,7 +184,7 @@ class Node:
         memory_is_short = headroom.find(self.settings.min_free_mb).is_short
         self.templates = Templates(instances, self.settings.snapstart_mb, memory_is_short)
         self.readiness = Readiness(instances.prepare)
-        self.functions.on_change(lambda key: self.readiness.expect(self.functions.serving(key)))
+        self.functions.on_change(self._expect)
         self.pool = Pool(
             self.templates.make,
             limit=self.settings.max_instances,
@@ -229,6 +217,10 @@ class Node:
         settle, accept, call = self.records.meter.settle, self.queue.accept, self.invoker.invoke
         brokers = frozenset(self.settings.kafka_brokers.replace(" ", "").split(",")) - {""}
         self.whisk.connect(self.admission, self.pool, settle, accept, self.functions, call, brokers)
+
+    def _expect(self, key: FunctionKey) -> None:
+        function = self.functions.peek(key)
+        self.readiness.expect([function.serving] if function else [])
 
     def _terms(self, target: Target) -> Terms:
         terms = self.event_invoke_configs.terms(target)

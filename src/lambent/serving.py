@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import pickle
 import signal
 import sys
 import time
@@ -12,9 +13,14 @@ from typing import Any
 
 import uvloop
 
-from lambent.app import Launch, Node
+from lambent.app import Node
 from lambent.folder import CERTIFICATES_FILE, CannotStart, write_run_file
+from lambent.launch import Launch
 from lambent.sandbox.base import Host
+from lambent.sandbox.client import LauncherHost
+from lambent.sandbox.launcher import NODE_CONTROL, NODE_INPUT
+from lambent.sandbox.process import ProcessHost
+from lambent.sandbox.rootless import RootlessHost
 from lambent.warehouse.accounts import DATABASE
 
 GC_THRESHOLD = (20_000, 20, 50)  # what waits for the next flush of records is not garbage
@@ -45,6 +51,7 @@ async def serve(launch: Launch, host: Host, tell: Callable[[str], None]) -> None
     gc.collect()
     gc.freeze()  # the service models are for ever: no collection need look at them again
     gc.set_threshold(*GC_THRESHOLD)
+    gc.enable()
     write_run_file(node.settings.data, facts)
     tell(f"ready after {time.monotonic() - began:.1f} s: {node.url}")
     await stopped.wait()
@@ -66,3 +73,25 @@ def run(launch: Launch, connect: Callable[[], Any], tell: Callable[[str], None])
         print(f"lambent: {error}", file=sys.stderr, flush=True)
         return 3
     return 0
+
+
+def child() -> int:
+    """The node as the launcher starts it: under a user of its own, with its settings on a descriptor.
+
+    Where the launcher is no root that is the same user, and the platform's programs are the node's to start.
+    """
+    with os.fdopen(NODE_INPUT, "rb") as given:
+        launch, programs = pickle.load(given)  # written by the launcher, who started us
+
+    async def connect() -> LauncherHost:
+        if programs is None:
+            return await LauncherHost.connect(NODE_CONTROL)
+        host = await RootlessHost.connect(NODE_CONTROL)
+        host.programs = ProcessHost(launch.settings.data / "programs", programs)
+        return host
+
+    return run(launch, connect, _say)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)

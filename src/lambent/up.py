@@ -1,5 +1,7 @@
 """Starts a node: takes its data folder, finds what it needs here, gives up what it may not keep."""
 
+import importlib
+import importlib.util
 import os
 import pickle
 import shutil
@@ -9,23 +11,20 @@ from pathlib import Path
 from typing import NoReturn
 
 import lambent
-from lambent import serving
-from lambent.app import ENDPOINT_DOOR, WAREHOUSE_DOOR, Launch
 from lambent.folder import CERTIFICATES_FILE, CannotStart, DataFolder
 from lambent.images import images
 from lambent.invoke.spares import SPARES
-from lambent.objects import seaweedfs
+from lambent.launch import ENDPOINT_DOOR, WAREHOUSE_DOOR, Launch
+from lambent.objects import weed
 from lambent.objects.place import Place
 from lambent.runtimes import libraries, shelf
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox import capabilities, root
 from lambent.sandbox.base import Program, SandboxError
-from lambent.sandbox.client import LauncherHost
-from lambent.sandbox.launcher import NODE_CONTROL, NODE_INPUT, LauncherConfig
+from lambent.sandbox.launcher import LauncherConfig
 from lambent.sandbox.network import PLATFORM
 from lambent.sandbox.process import ProcessHost
 from lambent.sandbox.reach import PLATFORM_ONLY, Reach
-from lambent.sandbox.rootless import RootlessHost
 from lambent.sandbox.users import users
 from lambent.settings import Settings
 from lambent.store import credentials
@@ -38,7 +37,9 @@ ROOTLESS = (
     "WARNING: no root: functions have walls but no user id and no network of their own beyond this node, and "
     "their memory is bound only where control groups are delegated. See docs/isolation.md; or use sudo."
 )
-CHILD = "from lambent.up import child; raise SystemExit(child())"
+NODE = "lambent.serving"  # not imported here: it takes longer than all else, and the node's process does it
+# What is there at its start is for ever, so that collections then are time lost; `serve` turns them on.
+CHILD = f"import gc; gc.disable(); from {NODE} import child; raise SystemExit(child())"
 
 
 def up(settings: Settings, tell: Tell) -> int:
@@ -53,24 +54,6 @@ def up(settings: Settings, tell: Tell) -> int:
         return _refuse(error)
     finally:
         folder.release()
-
-
-def child() -> int:
-    """The node as the launcher starts it: under a user of its own, with its settings on a descriptor.
-
-    Where the launcher is no root that is the same user, and the platform's programs are the node's to start.
-    """
-    with os.fdopen(NODE_INPUT, "rb") as given:
-        launch, programs = pickle.load(given)  # written by the launcher, who started us
-
-    async def connect() -> LauncherHost:
-        if programs is None:
-            return await LauncherHost.connect(NODE_CONTROL)
-        host = await RootlessHost.connect(NODE_CONTROL)
-        host.programs = ProcessHost(launch.settings.data / "programs", programs)
-        return host
-
-    return serving.run(launch, connect, _say)
 
 
 def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
@@ -102,7 +85,8 @@ def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
     async def connect() -> ProcessHost:
         return ProcessHost(settings.data, programs)
 
-    return serving.run(launch, connect, tell)
+    status: int = importlib.import_module(NODE).run(launch, connect, tell)
+    return status
 
 
 def _launch(launch: Launch, folder: DataFolder, programs: tuple[Program, ...], bundle: Path) -> NoReturn:
@@ -133,11 +117,19 @@ def _launch(launch: Launch, folder: DataFolder, programs: tuple[Program, ...], b
         reach=PLATFORM_ONLY if rootless else Reach(settings.network, settings.allowed_networks),
         rootless=rootless,
     )
+    _write_bytecode()
     folder.give_to(os.geteuid() if rootless else users(settings.data).node)
     os.set_inheritable(folder.lock, True)  # it is held as long as the launcher lives
     given = _passed(pickle.dumps(config))
     sys.stdout.flush()
     os.execve(sys.executable, [sys.executable, "-m", "lambent.sandbox", str(given)], environment)
+
+
+def _write_bytecode() -> None:
+    """The node's user may not write it beside the sources; who starts the node can, once."""
+    found = importlib.util.find_spec(NODE)
+    if found and found.cached and not (sys.dont_write_bytecode or Path(found.cached).exists()):
+        importlib.import_module(NODE)
 
 
 def _passed(data: bytes) -> int:
@@ -151,7 +143,7 @@ def _passed(data: bytes) -> int:
 def _programs(settings: Settings, tell: Tell) -> tuple[Program, ...]:
     """The stores that can be started when somebody asks for them."""
     found: list[Program] = []
-    store = seaweedfs.program(settings, Place.choose(settings.data))
+    store = weed.program(settings, Place.choose(settings.data))
     if store is not None:
         found.append(store)
     elif not settings.s3_endpoint:
@@ -170,10 +162,6 @@ def _certificates(settings: Settings) -> Path:
     shutil.copyfile(made.bundle, bundle)
     bundle.chmod(0o644)
     return bundle
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 def _refuse(error: Exception) -> int:

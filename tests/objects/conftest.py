@@ -12,8 +12,9 @@ from tests.objects.children import PlainHost, sweep
 from tests.objects.served import Served
 
 from lambent.objects.place import Place
-from lambent.objects.seaweedfs import SeaweedFS, program
+from lambent.objects.seaweedfs import SeaweedFS
 from lambent.objects.signing import Endpoint
+from lambent.objects.weed import program
 from lambent.settings import Settings
 
 

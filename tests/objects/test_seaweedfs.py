@@ -18,7 +18,8 @@ from lambent.objects import place as place_module
 from lambent.objects import seaweedfs as module
 from lambent.objects.errors import S3Error
 from lambent.objects.place import PATH, SERVERS, Place
-from lambent.objects.seaweedfs import SeaweedFS, program
+from lambent.objects.seaweedfs import SeaweedFS
+from lambent.objects.weed import program
 from lambent.sandbox.base import Program
 from lambent.settings import Settings
 

@@ -25,7 +25,9 @@ def handler(event, context):
 
 def children(pid: int) -> list[tuple[int, str]]:
     """Pid and command of every process below."""
-    found = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+    ).stdout
     rows = [line.split(None, 2) for line in found.splitlines()[1:]]
     below, result = {pid}, []
     for row_pid, parent, command in sorted((int(r[0]), int(r[1]), r[2]) for r in rows if len(r) == 3):
@@ -72,7 +74,7 @@ def test_accepted_events_run_after_kill_9(new_node: Callable[..., RunningNode], 
     node.deploy("writes", WRITES, Timeout=60, MemorySize=512)
     accepted = push(node, range(40))
     assert node.process is not None
-    os.kill(child(node, "lambent.up") if victim == "node" else node.process.pid, signal.SIGKILL)
+    os.kill(child(node, "lambent.serving") if victim == "node" else node.process.pid, signal.SIGKILL)
     node.process.wait(30)
     until(lambda: not node.answers(), "the port is given back")
     node.start()

@@ -63,7 +63,7 @@ def test_no_message_is_lost_through_kill_9(new_node: Callable[..., RunningNode])
         assert len(sqs.send_message_batch(QueueUrl=url, Entries=entries)["Successful"]) == 10
     until(lambda: len(keys(node, "seen")) > 5, "some messages have run")
     assert node.process is not None
-    os.kill(child(node, "lambent.up"), signal.SIGKILL)
+    os.kill(child(node, "lambent.serving"), signal.SIGKILL)
     node.process.wait(30)
     until(lambda: not node.answers(), "the port is given back")
     node.start()

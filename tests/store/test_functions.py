@@ -282,3 +282,22 @@ async def test_two_updates_at_once_are_one_update_and_one_conflict(
     )
     assert [type(one) for one in both] == [Version, Conflict]
     workshop.gate.set()
+
+
+async def test_a_start_decodes_only_what_is_asked_for(store: Sqlite, functions: Functions) -> None:
+    keys = [KEY._replace(name=name) for name in ("b", "a")]
+    for key in keys:
+        await functions.create(replace(NEW, key=key, code=Code(key.name, 1, key.name)), publish=True)
+        await settled(functions, key)
+    again = Functions(store)
+    await again.load()
+    assert again.names(KEY.account, KEY.region) == ["a", "b"]
+    assert again.exists(keys[0])
+    assert again.digests() == {"a", "b"}
+    assert list(again._functions) == []
+    assert again.recent() == [functions.get(Target(keys[1])), functions.get(Target(keys[0]))]
+    await again.delete(keys[0])
+    assert not again.exists(keys[0])
+    assert again.find(Target(keys[0])) is None
+    assert again.digests() == {"a"}
+    assert [again.get(Target(keys[1], n)).version for n in (None, "1")] == [LATEST, "1"]

@@ -8,9 +8,9 @@ import click
 
 from lambent import settings
 from lambent.cli.failure import REFUSED
-from lambent.cli.lazy import Lazy
 from lambent.cli.node import data_option, json_option
 from lambent.cli.output import print_json
+from lambent.lazy import Lazy
 
 if TYPE_CHECKING:
     from lambent.cli import examination

@@ -14,7 +14,7 @@ from lambent.cli import trial
 from lambent.cli.attempts import QUICK
 from lambent.cli.node import running
 from lambent.model.limits import MIB
-from lambent.objects import seaweedfs
+from lambent.objects import weed
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox import capabilities, forwarding
 from lambent.sandbox.base import SandboxError
@@ -126,7 +126,7 @@ def _warehouse(settings: Settings) -> Finding:
 def _objects(settings: Settings) -> Finding:
     if settings.s3_endpoint:
         return Finding("buckets", State.OK, settings.s3_endpoint)
-    found = seaweedfs.binary()
+    found = weed.binary()
     if found:
         return Finding("buckets", State.OK, f"SeaweedFS, {found}")
     return Finding(

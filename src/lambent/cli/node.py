@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from lambent.cli.failure import Failure
-from lambent.cli.lazy import Lazy
 from lambent.folder import CREDENTIALS_FILE, RUN_FILE
+from lambent.lazy import Lazy
 from lambent.model.identity import Credential
 from lambent.model.names import DEFAULT_REGION
 from lambent.settings import default_data

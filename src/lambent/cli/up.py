@@ -7,8 +7,8 @@ import click
 
 from lambent import settings
 from lambent.cli import profile
-from lambent.cli.lazy import Lazy
 from lambent.folder import CREDENTIALS_FILE
+from lambent.lazy import Lazy
 from lambent.store import credentials
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import click
 
 from lambent.cli import whisk_export
 from lambent.cli.failure import Failure
-from lambent.cli.lazy import Lazy
 from lambent.cli.node import Node, data_option, find, json_option
 from lambent.cli.output import print_json, table
+from lambent.lazy import Lazy
 
 auth = Lazy("botocore.auth")
 awsrequest = Lazy("botocore.awsrequest")

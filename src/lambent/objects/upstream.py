@@ -2,12 +2,16 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import aiohttp
-from yarl import URL
-
+from lambent.lazy import Lazy
 from lambent.objects.signing import WITH_TRAILER, Endpoint, encode_path, encode_query, sign
+
+if TYPE_CHECKING:
+    import aiohttp
+    import yarl
+else:
+    aiohttp, yarl = Lazy("aiohttp"), Lazy("yarl")  # for the first bucket
 
 CONNECTIONS = 256
 CONNECT_TIMEOUT_S = 5.0
@@ -72,7 +76,7 @@ class _Feed:
 class Stream:
     """The body of an answer as it comes; closing it gives the connection back."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: "aiohttp.ClientResponse") -> None:
         self._response = response
 
     def __aiter__(self) -> "Stream":
@@ -106,7 +110,7 @@ class Upstream:
         if self._session is not None:
             await self._session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> "aiohttp.ClientSession":
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=CONNECTIONS, use_dns_cache=False),
@@ -122,7 +126,7 @@ class Upstream:
             self._session._retry_connection = False
         return self._session
 
-    async def send(self, call: Call, body: AsyncIterator[bytes] | None = None) -> aiohttp.ClientResponse:
+    async def send(self, call: Call, body: AsyncIterator[bytes] | None = None) -> "aiohttp.ClientResponse":
         """The answer's head; its body is still to be read.
 
         Raises `NotSent`, `Broken`, or what `body` raised; then the store has got only a part and keeps none.
@@ -136,7 +140,7 @@ class Upstream:
             headers = sign(endpoint, call.method, path, query, call.headers)
             if call.length is not None:
                 headers["content-length"] = str(call.length)
-        url = URL(f"{endpoint.url}{path}{'?' if query else ''}{query}", encoded=True)
+        url = yarl.URL(f"{endpoint.url}{path}{'?' if query else ''}{query}", encoded=True)
         feed = _Feed(body) if body is not None and call.length != 0 else None
         try:
             return await self._open().request(
@@ -182,5 +186,5 @@ def _kind(error: Exception) -> NotSent | Broken:
     return (NotSent if unsent else Broken)(str(error) or type(error).__name__)
 
 
-def lower(response: aiohttp.ClientResponse) -> dict[str, str]:
+def lower(response: "aiohttp.ClientResponse") -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}

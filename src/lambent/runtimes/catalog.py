@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from botocore.session import get_session
+from botocore.loaders import Loader
 
 from lambent.model.errors import InvalidParameter
 from lambent.model.interpreter import Interpreter
@@ -85,7 +85,7 @@ class Catalog:
 @cache
 def known_runtimes() -> tuple[str, ...]:
     """AWS's runtime names, from the service model."""
-    return tuple(get_session().get_service_model("lambda").shape_for("Runtime").enum)
+    return tuple(Loader().load_service_model("lambda", "service-2")["shapes"]["Runtime"]["enum"])
 
 
 def _minor(runtime: str) -> int:

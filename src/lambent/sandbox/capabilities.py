@@ -50,8 +50,7 @@ def probe() -> list[Capability]:
 
 def best_isolation() -> str:
     """`namespaces` where all that sandboxes need is there, `userns` where root is not, else `process`."""
-    needed = {trial.name for trial in TRIALS if trial.needed}
-    if not all(c.ok for c in probe() if c.name in needed):
+    if any(_problem(trial.attempt) for trial in TRIALS if trial.needed):
         return "process"
     return "userns" if _root() else "namespaces"
 

@@ -7,6 +7,8 @@ from lambent.model.names import FunctionKey
 from lambent.store.base import Transaction
 from lambent.store.version_rows import WHERE, where
 
+ALL = "SELECT document FROM aliases ORDER BY account, region, name, alias"
+
 
 def decode(text: str) -> Alias:
     values = orjson.loads(text)

@@ -4,6 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
+from heapq import nlargest
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from lambent.model.alias import Alias
@@ -23,6 +26,7 @@ from lambent.model.timestamps import later_stamp
 from lambent.store import alias_rows
 from lambent.store import version_rows as rows
 from lambent.store.base import Store, Transaction
+from lambent.store.shelf import stored
 from lambent.store.snapshot import Change, Snapshot
 
 log = logging.getLogger(__name__)
@@ -30,6 +34,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Prepare = Callable[[Code], Awaitable[None]]
 SETTLE_AGAIN_S = 1.0
+RECENT = 16
 
 STALE_REVISION = (
     "The Revision Id provided does not match the latest Revision Id. "
@@ -64,24 +69,33 @@ class Functions(Snapshot):
         self._prepare = prepare
         self._optimize = optimize
         self._tasks: set[asyncio.Task[object]] = set()
+        self._recent: list[FunctionKey] = []
 
     async def load(self) -> None:
         """Read what is stored and end what a killed node had begun."""
-        stored = [rows.decode(text) for (text,) in self._store.query("SELECT configuration FROM versions")]
-        for version in sorted(stored, key=rows.number):
-            self._put(version)
-        for *where, tags in self._store.query("SELECT account, region, name, tags FROM functions"):
-            key = FunctionKey(*where)
-            self._functions[key] = replace(self._functions[key], tags=rows.decode_tags(tags))
+        aliases: dict[FunctionKey, dict[str, Alias]] = {}
         for (text,) in self._store.query(
             "SELECT document FROM aliases ORDER BY account, region, name, alias"
         ):
             alias = alias_rows.decode(text)
-            function = self._functions[alias.key]
-            self._functions[alias.key] = replace(function, aliases={**function.aliases, alias.name: alias})
-        for function in self._functions.values():
+            aliases.setdefault(alias.key, {})[alias.name] = alias
+        unsettled, born = [], []
+        for where, group in groupby(self._store.query(rows.ALL), key=itemgetter(0, 1, 2)):
+            found, key = tuple(group), FunctionKey(*where)
+            laid = stored(found[0][3], tuple([row[4] for row in found]), aliases.get(key, {}))
+            self._lay(key, laid)
+            born.append((laid.last_modified, key))
+            if laid.unsettled:
+                unsettled.append(key)
+        self._recent = [key for _, key in nlargest(RECENT, born)]
+        for key in unsettled:
+            function = self.function(key)
             for version in (function.latest, *function.published.values()):
                 self._settle_later(version)
+
+    def recent(self) -> list[Version]:
+        """What unqualified calls run, of the functions that were changed last before the node started."""
+        return [function.serving for function in map(self.peek, self._recent) if function]
 
     async def close(self) -> None:
         """Stop; what is not complete is completed at the next start."""

@@ -9,6 +9,7 @@ from lambent.model.errors import NotFound
 from lambent.model.function import Function, Version
 from lambent.model.lifecycle import STALE, UPDATING, standing
 from lambent.model.names import LATEST, FunctionKey, Target
+from lambent.store.shelf import Shelf, Stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Snapshot:
     """Every function and version, without a database in the way."""
 
     def __init__(self) -> None:
-        self._functions: dict[FunctionKey, Function] = {}
+        self._functions = Shelf()
         self._names: dict[tuple[str, str], list[str]] = {}  # sorted, by account and region
         self._listeners: list[Callable[[FunctionKey], None]] = []
 
@@ -36,8 +37,9 @@ class Snapshot:
 
     def find(self, target: Target) -> Version | None:
         """What a call of `target` runs."""
-        function = self._functions.get(target.key)
-        if function is None:
+        try:
+            function = self._functions[target.key]
+        except KeyError:
             return None
         if target.qualifier is None or target.qualifier == LATEST:
             return function.serving
@@ -55,7 +57,7 @@ class Snapshot:
 
     def described(self, target: Target) -> Version:
         """The version as its owner sees it, an update in progress included. Raises `NotFound`."""
-        function = self._functions.get(target.key)
+        function = self.peek(target.key)
         if function is not None:
             alias = function.aliases.get(target.qualifier or "")
             qualifier = alias.version if alias else target.qualifier or LATEST
@@ -71,45 +73,38 @@ class Snapshot:
 
     def function(self, key: FunctionKey) -> Function:
         """Raises `NotFound`."""
-        function = self._functions.get(key)
+        function = self.peek(key)
         if function is None:
             raise NotFound(f"Function not found: {key.arn}")
         return function
 
     def peek(self, key: FunctionKey) -> Function | None:
-        return self._functions.get(key)
+        try:
+            return self._functions[key]
+        except KeyError:
+            return None
 
     def exists(self, key: FunctionKey) -> bool:
-        return key in self._functions
+        return self._functions.holds(key)
 
     def names(self, account: str, region: str, after: str = "") -> list[str]:
         """The functions' names in order, those behind `after`."""
         names = self._names.get((account, region), [])
         return names[bisect.bisect_right(names, after) :]
 
-    def serving(self, key: FunctionKey | None = None) -> list[Version]:
-        """What unqualified calls run, of one function or of all."""
-        functions = self._functions.values() if key is None else filter(None, (self._functions.get(key),))
-        return [function.serving for function in functions]
-
     def identities(self, key: FunctionKey) -> set[str]:
         """What calls of the function may run now, none of them when it is gone."""
-        function = self._functions.get(key)
+        function = self.peek(key)
         versions = (function.serving, *function.published.values()) if function else ()
         return {version.identity for version in versions}
 
     def digests(self) -> set[str]:
         """The packages that any version needs."""
-        return {
-            code.digest
-            for function in self._functions.values()
-            for version in (function.latest, function.serving, *function.published.values())
-            for code in version.packages
-        }
+        return self._functions.digests()
 
     def _apply(self, change: Change) -> None:
         key = change.result.key
-        before = self._functions.get(key)
+        before = self.peek(key)
         if LATEST in change.removed:
             del self._functions[key]
             self._names[key.account, key.region].remove(key.name)
@@ -117,7 +112,7 @@ class Snapshot:
             for version in change.saved:
                 self._put(version)
             self._adjust(key, change)
-        after = self._functions.get(key)
+        after = self.peek(key)
         if (
             change.removed
             or change.aliases is not None
@@ -137,9 +132,14 @@ class Snapshot:
             function = replace(function, published=left)
         self._functions[key] = function
 
+    def _lay(self, key: FunctionKey, stored: Stored) -> None:
+        """Take in a function as it is stored; they come in the order of their keys."""
+        self._functions.lay(key, stored)
+        self._names.setdefault((key.account, key.region), []).append(key.name)
+
     def _put(self, version: Version) -> None:
         key = version.key
-        function = self._functions.get(key)
+        function = self.peek(key)
         if function is None:
             function = Function(latest=version, serving=version)
             bisect.insort(self._names.setdefault((key.account, key.region), []), key.name)

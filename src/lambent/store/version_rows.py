@@ -13,6 +13,10 @@ from lambent.model.names import LATEST, FunctionKey
 from lambent.store.base import Transaction
 
 WHERE = "account = ? AND region = ? AND name = ?"
+# Of each function $LATEST first, which is 0 as a number, then its versions in the order of their numbers.
+ALL = """SELECT account, region, name, tags, configuration
+    FROM functions JOIN versions USING (account, region, name)
+    ORDER BY account, region, name, CAST(version AS INTEGER)"""
 OF_QUALIFIERS = ("policies", "function_settings")  # what hangs on versions and aliases
 _STORED = [field.name for field in fields(Version) if field.init]
 
@@ -27,18 +31,14 @@ def decode(text: str) -> Version:
     values: dict[str, Any] = orjson.loads(text)
     values["key"] = FunctionKey(**values["key"])
     values["code"] = Code(**values["code"])
-    values["layers"] = tuple(Layer(one["arn"], Code(**one["code"])) for one in values.get("layers", ()))
+    layers = values.get("layers")
+    values["layers"] = tuple(Layer(one["arn"], Code(**one["code"])) for one in layers) if layers else ()
     values["image"] = values.get("image") and Image(**values["image"])
     values["state"] = State(values["state"])
     for name in ("state_reason", "update_reason"):
         values[name] = values[name] and Reason(**values[name])
     values["update_status"] = values["update_status"] and UpdateStatus(values["update_status"])
     return Version(**values)
-
-
-def number(version: Version) -> int:
-    """0 for $LATEST, so that it comes first."""
-    return 0 if version.version == LATEST else int(version.version)
 
 
 def where(key: FunctionKey) -> tuple[str, str, str]:

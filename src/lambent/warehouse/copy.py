@@ -6,11 +6,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
-import aiohttp
-
 from lambent.model.errors import Forbidden, InvalidContent, NotFound, PlatformError
 from lambent.model.identity import Principal, PrincipalKind
 from lambent.objects.errors import S3Error
+from lambent.objects.upstream import Broken
 from lambent.warehouse import wire
 from lambent.warehouse.accounts import Accounts, Login
 from lambent.warehouse.copy_statement import ROLE, CopyStatement, plain_name
@@ -35,7 +34,7 @@ WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped AND a
 ORDER BY a.attnum
 """
 # What reading an object may end with: refusals, and connections that break.
-UNREADABLE = (PlatformError, OSError, aiohttp.ClientError)
+UNREADABLE = (PlatformError, OSError, Broken)
 
 _SET_COUNT = "SELECT set_config('lambent.last_copy_count', $1, false)"
 

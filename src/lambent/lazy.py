@@ -1,4 +1,4 @@
-"""A module that is imported when it is first used, so that `--help` need not wait for it."""
+"""A module that is imported when it is first used, so that what starts need not wait for it."""
 
 import importlib
 from typing import Any
@@ -11,4 +11,6 @@ class Lazy:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(importlib.import_module(self._name), name)
+        found = getattr(importlib.import_module(self._name), name)
+        setattr(self, name, found)
+        return found
