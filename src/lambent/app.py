@@ -18,6 +18,7 @@ from lambent.events.poller import Sources
 from lambent.events.pollers import Pollers
 from lambent.events.post import Office
 from lambent.events.queues import Queues
+from lambent.events.roles import Roles
 from lambent.faces import function_url
 from lambent.faces.admin import Admin
 from lambent.faces.aws_iam import IamFace
@@ -118,6 +119,7 @@ class Node:
         """Let what runs end, from the edge inwards."""
         grace_s = self.settings.drain_s
         self.messages.close()
+        self.records.logs.close()
         await self.server.close(grace_s)
         await self.pollers.close(grace_s)
         await self.queue.close(grace_s)
@@ -148,6 +150,7 @@ class Node:
         self.urls = Urls(self.store, self.functions)
         self.queues = Queues(self.store)
         self.messages = Messages(self.store, self.queues)
+        self.roles = Roles(self.directory, self.authority, self.queues.find)
         self.queues.load()
         self.event_invoke_configs = EventInvokeConfigs(self.store, self.functions)
         self.event_invoke_configs.load()
@@ -207,7 +210,7 @@ class Node:
                 self.queues,
                 self.messages,
                 self.invoker.invoke,
-                lambda target: self.functions.find(target) is not None,
+                self._may_poll,
                 self.function_settings.may_loop,
             ),
         )
@@ -221,6 +224,10 @@ class Node:
     def _expect(self, key: FunctionKey) -> None:
         function = self.functions.peek(key)
         self.readiness.expect([function.serving] if function else [])
+
+    def _may_poll(self, target: Target, queue_arn: str) -> bool:
+        version = self.functions.find(target)
+        return version is not None and self.roles.may_receive(version, queue_arn)
 
     def _terms(self, target: Target) -> Terms:
         terms = self.event_invoke_configs.terms(target)
@@ -286,6 +293,7 @@ class Node:
             url_address=partial(function_url.address, base=self.url),
             mappings=self.mappings,
             queues=self.queues,
+            roles=self.roles,
         )
         router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
         invokes = InvokeFace(

@@ -1,12 +1,14 @@
 """The aws command: a function from zip to log, its bucket, its user."""
 
 import json
+import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from tests.clients.conftest import Run
-from tests.conftest import zip_of
+from tests.conftest import RunningNode, zip_of
 
 pytestmark = pytest.mark.slow
 
@@ -73,3 +75,30 @@ def test_s3_by_its_high_commands(aws: Run, tmp_path: Path) -> None:
     aws("s3", "cp", "s3://cli-bucket/in/a.txt", "down.txt")
     assert (tmp_path / "down.txt").read_text() == "a.txt"
     aws("s3", "rb", "--force", "s3://cli-bucket")
+
+
+def test_live_tail_prints_what_a_function_prints(
+    aws: Run, environment: dict[str, str], tmp_path: Path, node: RunningNode
+) -> None:
+    node.deploy("tailed", "def handler(event, context):\n    print('here it is')\n")
+    aws("lambda", "invoke", "--function-name", "tailed", "out")
+    arn = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/tailed"
+    command = [sys.executable, "-m", "awscli", "logs", "start-live-tail", "--log-group-identifiers", arn]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as tail:
+        assert tail.stdout is not None
+        found = threading.Event()
+        caller = threading.Thread(target=call_until, args=(node, found))
+        caller.start()
+        try:
+            assert any("here it is" in line for line in tail.stdout)
+        finally:
+            found.set()
+            caller.join()
+            tail.kill()
+
+
+def call_until(node: RunningNode, found: threading.Event) -> None:
+    """The tail begins at some time: call until it has heard one."""
+    client = node.client("lambda")
+    while not found.wait(0.5):
+        client.invoke(FunctionName="tailed")

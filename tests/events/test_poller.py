@@ -44,7 +44,7 @@ class World:
         self.gate: asyncio.Event | None = None
         self.changed = asyncio.Condition()
         sources = Sources(
-            self.queues, self.messages, self.invoke, lambda target: self.there, lambda key: False
+            self.queues, self.messages, self.invoke, lambda target, queue: self.there, lambda key: False
         )
         self.pollers = Pollers(self.mappings, sources)
         self.pollers.start()

@@ -74,7 +74,7 @@ async def logs(tmp_path: Path) -> AsyncIterator[Logs]:
         region_name="us-east-1",
         aws_access_key_id=KEY.access_key,
         aws_secret_access_key=KEY.secret_key,
-        config=Config(retries={"total_max_attempts": 1}, proxies={}),
+        config=Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, proxies={}),
     )
     yield Logs(records, client)
     client.close()
@@ -409,3 +409,51 @@ async def test_a_stream_is_deleted_with_its_events(logs: Logs) -> None:
     assert texts((await logs.ask("filter_log_events", logGroupName=GROUP))["events"]) == ["kept\n"]
     refused = await logs.refused("delete_log_stream", logGroupName=GROUP, logStreamName=B)
     assert refused[0] == "ResourceNotFoundException"
+
+
+async def test_live_tail_sends_lines_as_they_are_written(logs: Logs) -> None:
+    logs.print(A, (0, "before"))
+    stream_client = boto3.client(
+        "logs",
+        endpoint_url=logs.client.meta.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=KEY.access_key,
+        aws_secret_access_key=KEY.secret_key,
+        config=Config(inject_host_prefix=False, retries={"total_max_attempts": 1}),
+    )
+    arn = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{GROUP}"
+    answer = await asyncio.to_thread(
+        stream_client.start_live_tail, logGroupIdentifiers=[arn], logEventFilterPattern="-secret"
+    )
+    events = iter(answer["responseStream"])
+    started = (await asyncio.to_thread(next, events))["sessionStart"]
+    assert started["logGroupIdentifiers"] == [arn]
+    assert started["logEventFilterPattern"] == "-secret"
+    assert started["requestId"]
+    assert started["sessionId"]
+    logs.print(A, (5, "seen"), (6, "secret"))
+    while not (update := (await asyncio.to_thread(next, events))["sessionUpdate"])["sessionResults"]:
+        assert update["sessionMetadata"] == {"sampled": False}
+    (event,) = update["sessionResults"]
+    assert event.pop("ingestionTime") >= NOW
+    assert event == {
+        "logStreamName": A,
+        "logGroupIdentifier": f"{ACCOUNT}:{GROUP}",
+        "message": "seen",
+        "timestamp": NOW + 5,
+    }
+    logs.records.logs.close()
+    assert [name for rest in await asyncio.to_thread(list, events) for name in rest] in (
+        [],
+        ["sessionUpdate"],
+    )
+    stream_client.close()
+
+
+async def test_live_tail_refuses_what_is_not_there(logs: Logs) -> None:
+    code, message, status = await logs.refused("start_live_tail", logGroupIdentifiers=["nothing"])
+    assert (code, message, status) == (
+        "ResourceNotFoundException",
+        "The specified log group does not exist.",
+        400,
+    )

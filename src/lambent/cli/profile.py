@@ -15,7 +15,8 @@ def write(
     config = Path(environment.get("AWS_CONFIG_FILE") or home / "config")
     credentials = Path(environment.get("AWS_SHARED_CREDENTIALS_FILE") or home / "credentials")
     keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
-    _put(config, f"profile {PROFILE}", {"endpoint_url": url, "region": region})
+    place = {"endpoint_url": url, "region": region, "disable_host_prefix_injection": "true"}
+    _put(config, f"profile {PROFILE}", place)
     _put(credentials, PROFILE, keys)
     return config, credentials
 

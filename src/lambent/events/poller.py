@@ -39,7 +39,7 @@ class Sources:
     queues: Queues
     messages: Messages
     invoke: Callable[[Invocation], Awaitable[Outcome]]
-    exists: Callable[[Target], bool]
+    may_poll: Callable[[Target, str], bool]  # the function is there, and its role may take from this queue
     may_loop: Callable[[FunctionKey], bool]
 
 
@@ -95,11 +95,11 @@ class Poller:
             log.error("a batch of mapping %s was not settled", self.mapping.uuid, exc_info=error)
 
     async def _queue(self) -> MessageQueue:
-        """The queue, once it and the function are there: until then its messages are better left alone."""
+        """The queue, once all is there: until then its messages are better left alone."""
         while True:
             self._woken.clear()
             queue = self._sources.queues.find(parse_queue_arn(self.mapping.source_arn))
-            if queue is not None and self._sources.exists(self.mapping.target):
+            if queue is not None and self._sources.may_poll(self.mapping.target, queue.key.arn):
                 return queue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), WAIT_S)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from lambent.events.mappings import Mappings
 from lambent.events.queues import Queues
+from lambent.events.roles import Roles
 from lambent.faces.aws_lambda_aliases import AliasOperations
 from lambent.faces.aws_lambda_capacity import CapacityOperations
 from lambent.faces.aws_lambda_code import ReadObject, Sources
@@ -114,6 +115,7 @@ class LambdaFace(
         url_address: Callable[[FunctionUrl], str],
         mappings: Mappings,
         queues: Queues,
+        roles: Roles,
     ) -> None:
         self.functions = functions
         self.aliases = Aliases(functions)
@@ -133,3 +135,4 @@ class LambdaFace(
         self.url_address = url_address
         self.mappings = mappings
         self.queues = queues
+        self.roles = roles

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from lambent.events.roles import Roles
 from lambent.faces.aws_lambda_pages import page
 from lambent.faces.aws_lambda_targets import resolve, resolve_function
 from lambent.faces.call import Call
@@ -36,6 +37,7 @@ class EventInvokeOperations:
     functions: Functions
     event_invoke_configs: EventInvokeConfigs
     accept: Accept
+    roles: Roles
 
     async def put_function_event_invoke_config(self, call: Call, given: Members) -> Members:
         target = self._configured(call, given)
@@ -97,9 +99,13 @@ class EventInvokeOperations:
         if not any(name in given for name in SETTINGS):
             raise InvalidParameter(NOTHING_GIVEN)
         target = resolve(call, given["FunctionName"], given.get("Qualifier"))
-        if self.functions.find(target) is None:
+        version = self.functions.find(target)
+        if version is None:
             raise NotFound(NO_FUNCTION)
         self._check_destinations(target, given.get("DestinationConfig", {}))
+        for name in ("OnFailure", "OnSuccess"):
+            if arn := given.get("DestinationConfig", {}).get(name, {}).get("Destination"):
+                self.roles.check_destination(version, arn)
         return target
 
     def _find(self, target: Target) -> EventInvokeConfig:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
+from lambent.events.roles import Roles
 from lambent.faces.aws_lambda_capacity import CapacityOperations
 from lambent.faces.aws_lambda_code_signing import CodeSigningOperations
 from lambent.faces.aws_lambda_configuration import Configurations
@@ -19,16 +20,23 @@ from lambent.model.errors import InvalidParameter
 from lambent.model.function import Version
 from lambent.model.limits import NAME_CHARACTERS
 from lambent.model.names import LATEST, FunctionKey, Target
+from lambent.model.queue import parse_queue_arn
 from lambent.store.function_settings import Kind
 from lambent.store.functions import check_revision
 
 Members = dict[str, Any]
+
+NO_DEAD_LETTERS = (
+    "The provided dead-letter target {} is not supported: use a standard SQS queue. SNS topics are not part "
+    "of Lambent."
+)
 
 
 class FunctionOperations(Bringing, LayerOperations, CodeSigningOperations, CapacityOperations):
     """One method an operation; keys are the service model's member names."""
 
     configurations: Configurations
+    roles: Roles
 
     async def create_function(self, call: Call, given: Members) -> Members:
         key = resolve_function(call, given["FunctionName"])
@@ -37,6 +45,7 @@ class FunctionOperations(Bringing, LayerOperations, CodeSigningOperations, Capac
         of_image = is_image(given)
         check_tags(given.get("Tags", {}))
         self._check_references(call, given)
+        self.roles.check_trust(key, given["Role"])
         layers = () if of_image else self.referenced(call, given.get("Layers", []))
         code, image = await self.brought(call, given["Code"], of_image)
         await self.check_size(code, layers)
@@ -50,8 +59,10 @@ class FunctionOperations(Bringing, LayerOperations, CodeSigningOperations, Capac
             architecture=self.configurations.architecture,
             layers=layers,
         )
+        new = self.configurations.apply(new, given)
+        self._check_dead_letters(new)
         version = await self.functions.create(
-            self.configurations.apply(new, given),
+            new,
             publish=given.get("Publish", False),
             tags=given.get("Tags"),
         )
@@ -116,9 +127,12 @@ class FunctionOperations(Bringing, LayerOperations, CodeSigningOperations, Capac
         now = self.functions.function(key).latest
         self.configurations.check(given)
         self._check_references(call, given)
+        if "Role" in given:
+            self.roles.check_trust(key, given["Role"])
         named = "Layers" in given and now.image is None
         layers = self.referenced(call, given["Layers"]) if named else now.layers
         await self.check_size(now.code, layers)
+        self._check_dead_letters(self.configurations.apply(now, given))
         version = await self.functions.update(
             key,
             lambda before: replace(self.configurations.apply(before, given), layers=layers),
@@ -154,6 +168,15 @@ class FunctionOperations(Bringing, LayerOperations, CodeSigningOperations, Capac
         self.check_capacity_provider(call, given.get("CapacityProviderConfig", {}))
         if "CodeSigningConfigArn" in given:
             self.check_signing_config(given["CodeSigningConfigArn"])
+
+    def _check_dead_letters(self, version: Version) -> None:
+        arn = version.kept.get("DeadLetterConfig", {}).get("TargetArn")
+        if arn is None:
+            return
+        queue = parse_queue_arn(arn)
+        if queue is None or queue.name.endswith(".fifo"):
+            raise InvalidParameter(NO_DEAD_LETTERS.format(arn))
+        self.roles.check_dead_letters(version, arn)
 
     def _versions_from(self, call: Call, name: str, number: int, every: bool) -> Iterator[Version]:
         """The account's functions behind a position; with `every` all their versions."""

@@ -9,6 +9,7 @@ from typing import Any
 from lambent.events.mappings import Mappings
 from lambent.events.patterns import BadPattern, Pattern
 from lambent.events.queues import NO_QUEUE, Queues
+from lambent.events.roles import Roles
 from lambent.faces.aws_lambda_mapping_sources import (
     NO_POLLER,
     SOURCES,
@@ -44,6 +45,7 @@ class MappingOperations:
     functions: Functions
     mappings: Mappings
     queues: Queues
+    roles: Roles
 
     async def create_event_source_mapping(self, call: Call, given: Members) -> Members:
         if given.get("DestinationConfig", {}).get("OnSuccess"):
@@ -118,7 +120,9 @@ class MappingOperations:
                 "Error occurred while ReceiveMessage. SQS Error Code: "
                 f"AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: {NO_QUEUE}"
             )
-        timeout_s = self.functions.get(mapping.target).timeout_s
+        version = self.functions.get(mapping.target)
+        self.roles.check_receiving(version, mapping.source_arn)
+        timeout_s = version.timeout_s
         if queue.visibility_timeout_s < timeout_s:
             raise InvalidParameter(
                 f"Invalid request provided: Queue visibility timeout: {queue.visibility_timeout_s} seconds "

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from lambent.faces.aws_logs_groups import TagOperations, group_of
+from lambent.faces.aws_logs_tail import TailOperations
 from lambent.faces.call import Call
 from lambent.model.errors import Conflict, InvalidParameter, NotFound, PlatformError, Unavailable
 from lambent.records import pattern
@@ -27,7 +28,7 @@ BAD_TOKEN = "The specified nextToken is invalid."
 BEGINNING = Position(0, 0, 0)
 
 
-class LogsFace(TagOperations):
+class LogsFace(TagOperations, TailOperations):
     """One method an operation; keys are the service model's member names."""
 
     errors: Mapping[type[PlatformError], str] = {
@@ -38,6 +39,7 @@ class LogsFace(TagOperations):
     }
 
     def __init__(self, logs: Logs) -> None:
+        super().__init__()
         self.logs = logs
 
     async def describe_log_groups(self, call: Call, input: Members) -> Members:

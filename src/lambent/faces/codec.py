@@ -153,6 +153,8 @@ class Codec:
         )
         check(call, operation.name, given)
         output = await method(call, given)
+        if isinstance(output, Response):  # an event stream, which goes on after this
+            return output
         return self._wire.write(operation, output or {}, request.id)
 
     def _known(self, error: Exception, codes: Mapping[type[PlatformError], str]) -> ServiceError | None:

@@ -4,7 +4,8 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from lambent.records.buffer import Buffer
 from lambent.records.chunks import RUN_SPAN_S, Entry, GroupKey, Line, LogEvent, StreamKey
 from lambent.records.pages import Page, Selection, Window
 from lambent.records.pattern import EVERYTHING, Pattern
+from lambent.records.tails import Tail
 from lambent.store.base import Row, Transaction
 from lambent.store.sqlite import Sqlite
 
@@ -85,6 +87,8 @@ class Logs:
         self._database = database
         self._flush = flush
         self._dropped: defaultdict[Place, int] = defaultdict(int)
+        self._tails: list[Tail] = []
+        self._closed = asyncio.Event()
         self._buffer: Buffer[Record] = Buffer(buffer_bytes, filled, self._drop)
 
     def write(self, account: str, region: str, group: str, stream: str, events: Sequence[Line] | Run) -> None:
@@ -100,6 +104,21 @@ class Logs:
             for _, message in events:
                 size += len(message)
         self._buffer.add(((account, region, group, stream), events), size)
+        for tail in self._tails:
+            tail.hear(GroupKey(account, region, group), stream, events)
+
+    @contextmanager
+    def followed(self, tail: Tail) -> Iterator[asyncio.Event]:
+        """`tail` hears of every line that is written meanwhile; the event is set when the node stops."""
+        self._tails.append(tail)
+        try:
+            yield self._closed
+        finally:
+            self._tails.remove(tail)
+
+    def close(self) -> None:
+        """Nobody follows any more."""
+        self._closed.set()
 
     def take(self) -> Waiting:
         taken = Waiting(self._buffer.take(), dict(self._dropped))
@@ -200,6 +219,11 @@ class Logs:
         """Raises `NotFound` when it or its group is not there."""
         await self._flush()
         self._stream_id(stream)
+
+    async def require_group(self, group: GroupKey) -> None:
+        """Raises `NotFound` when it is not there."""
+        await self._flush()
+        self._group_id(group)
 
     async def delete_group(self, group: GroupKey) -> None:
         await self._flush()

@@ -29,6 +29,7 @@ from lambent.model.tenancy import check_tenant
 from lambent.objects.errors import S3Error
 from lambent.runtimes.catalog import Catalog
 from lambent.sandbox.archive import extract
+from lambent.store.directory import Directory
 from lambent.store.functions import Functions
 from lambent.store.packages import Packages
 from lambent.store.policies import Policies
@@ -159,6 +160,7 @@ class Bench:
     echo: Echo
     face: LambdaFace
     invoke: InvokeFace
+    directory: Directory
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
     supply: Supply = READY
     url: str = ""

@@ -21,6 +21,7 @@ from tests.faces.aws_lambda.bench import (
 
 from lambent.events.mappings import Mappings
 from lambent.events.queues import Queues
+from lambent.events.roles import Roles
 from lambent.faces import function_url
 from lambent.faces.aws_invoke import InvokeFace
 from lambent.faces.aws_invoke_stream import InvokeStreamFace
@@ -57,6 +58,8 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     settings = FunctionSettings(store, functions)
     urls = Urls(store, functions)
     mappings, queues = Mappings(store), Queues(store)
+    directory = Directory(store)
+    authority = Authority(directory)
     downloads = PackageDownloads(packages, SECRET, "")
     echo = Echo(functions)
     keys = [
@@ -82,11 +85,11 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         url_address=lambda url: function_url.address(url, whole.url),
         mappings=mappings,
         queues=queues,
+        roles=Roles(directory, authority, queues.find),
     )
-    directory = Directory(store)
-    guard = Guard(Authority(directory), policies, directory)
+    guard = Guard(authority, policies, directory)
     invoke = InvokeFace(echo, echo.accept, guard.allow_invoke)
-    whole = Bench(functions, policies, packages, downloads, echo, face, invoke)
+    whole = Bench(functions, policies, packages, downloads, echo, face, invoke, directory)
     verifier = Verifier(Credentials(keys, SECRET))
     router = Router(verifier, guard.check)
     router.add_service(codec(), face)
