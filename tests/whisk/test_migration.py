@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import RunningNode, zip_of
-from tests.whisk.conftest import PYTHON, Client, client_of, lambent
+from tests.whisk.conftest import HELLO, PYTHON, Client, client_of
 from tests.whisk.test_invoke import NODES
 
 pytestmark = pytest.mark.slow
@@ -41,9 +41,22 @@ def test_what_is_lent_cannot_be_changed(guest: Client) -> None:
     guest.refused(404, "DELETE", "packages/lambda")
 
 
+EXECUTABLE = """#!/bin/sh
+echo logged
+read input
+echo "${input%\\}}, \\"native\\": true}"
+"""
+
+
+def sequence(client: Client, name: str, *components: str) -> None:
+    client.ok("PUT", f"actions/{name}", {"exec": {"kind": "sequence", "components": components}})
+
+
 @pytest.fixture(scope="module")
 def exported(node: RunningNode, tmp_path_factory: pytest.TempPathFactory) -> Path:
     leaving = client_of(node, "leaving")
+    node.deploy("whisk-one-more", ADD)
+    leaving.action("fails", "def main(args):\n    return {'error': 'no'}\n")
     parameters = [{"key": "a", "value": 1}, {"key": "COLOUR", "value": "blue", "init": True}]
     leaving.action("plain", "def main(args):\n    return {'plain': args}\n", parameters=parameters)
     leaving.ok("PUT", "packages/box", {"parameters": [{"key": "b", "value": 2}]})
@@ -51,13 +64,29 @@ def exported(node: RunningNode, tmp_path_factory: pytest.TempPathFactory) -> Pat
     leaving.action(
         "box/zip ped", code.decode(), exec={"main": "run"}, limits={"timeout": 1500, "memory": 128}
     )
-    leaving.ok("PUT", "actions/both", {"exec": {"kind": "sequence", "components": ["/_/plain", "/_/plain"]}})
+    leaving.action("count", "def main(args):\n    return {'n': args.get('n', 0) + 1}\n")
+    native = {"kind": "blackbox", "image": "openwhisk/dockerskeleton"}
+    leaving.ok("PUT", "actions/native", {"exec": {**native, "code": EXECUTABLE}})
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("exec", EXECUTABLE)
+    packed = base64.b64encode(buffer.getvalue()).decode()
+    leaving.ok("PUT", "actions/native zip", {"exec": {**native, "code": packed}})
+    assert leaving.result("native zip", {"n": 1}) == {"n": 1, "native": True}
+    sequence(leaving, "thrice", "/_/count", "/_/count", "/_/native")
+    sequence(leaving, "nested", "/_/thrice", "/_/count", "/_/lambda/whisk-one-more")
+    sequence(leaving, "stopped", "/_/fails", "/_/count")
+    sequence(leaving, "theirs", "/_/count", "/whisk.system/utils/echo")
+    sequence(leaving, "around", "/_/theirs")
+    leaving.action("conductor", HELLO, annotations=[{"key": "conductor", "value": True}])
     leaving.ok("PUT", "triggers/event", {})
     leaving.ok("PUT", "rules/rule", {"trigger": "/_/event", "action": "/_/plain"})
     if NODES:
         leaving.action("script", "const main = (args) => ({ script: args.x })", kind="nodejs:default")
     folder = tmp_path_factory.mktemp("export") / "out"
-    lambent(node.data, "whisk", "export", "leaving", str(folder))
+    command = [sys.executable, "-m", "lambent.cli.main", "whisk", "export", "leaving", str(folder)]
+    done = subprocess.run([*command, "--data", str(node.data)], capture_output=True, text=True, check=True)
+    folder.with_name("told").write_text(done.stderr)
     return folder
 
 
@@ -84,11 +113,37 @@ def test_an_exported_action_is_a_function(exported: Path, node: RunningNode) -> 
         assert call(node, exported, "script", {"x": 7}) == {"script": 7}
 
 
+def test_executables_and_sequences_are_functions(exported: Path, node: RunningNode) -> None:
+    assert call(node, exported, "count", {"n": 1}) == {"n": 2}
+    assert call(node, exported, "native", {"n": 1}) == {"n": 1, "native": True}
+    assert call(node, exported, "native-zip", {"n": 1}) == {"n": 1, "native": True}
+    assert call(node, exported, "thrice", {"n": 1}) == {"n": 3, "native": True}
+    assert call(node, exported, "nested", {"n": 1}) == {"n": 5}
+    assert call(node, exported, "fails", {}) == {"error": "no"}
+    assert call(node, exported, "stopped", {}) == {"error": "no"}, "it ends at the first error"
+    configuration = json.loads((exported / "functions" / "nested.json").read_text())
+    assert configuration["Timeout"] == 900, "as long as its parts together, and as Lambda lets it"
+    policy = json.loads((exported / "roles" / "policy.json").read_text())
+    names = {arn.rpartition(":")[2] for arn in policy["Statement"][1]["Resource"]}
+    assert names == {"count", "fails", "native", "thrice", "whisk-one-more"}
+
+
+def test_what_is_not_exported_is_told(exported: Path) -> None:
+    told = exported.with_name("told").read_text().splitlines()
+    assert sorted(line.removeprefix("not exported: leaving/").partition(":")[0] for line in told) == [
+        "around",
+        "conductor",
+        "theirs",
+    ]
+    assert any("whose part /whisk.system/utils/echo is not exported" in line for line in told)
+    names = {path.stem for path in (exported / "functions").glob("*.json")}
+    assert not names & {"around", "conductor", "theirs"}
+
+
 def test_what_else_is_exported(exported: Path, node: RunningNode) -> None:
     assert json.loads((exported / "rules.json").read_text()) == [
         {"rule": "rule", "trigger": "event", "active": True, "function": "plain"}
     ]
-    assert not (exported / "functions" / "both.json").exists(), "a sequence is no function"
     subprocess.run(["sh", "-n", exported / "deploy.sh"], check=True)
     with zipfile.ZipFile(io.BytesIO((exported / "functions" / "plain.zip").read_bytes())) as package:
         compile(package.read("lambda_function.py"), "lambda_function.py", "exec")

@@ -2,6 +2,7 @@
 cannot be read. One table has them all; the texts are OpenWhisk's."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -357,6 +358,28 @@ def test_namespaces_and_limits(owner: Client, other: Client, stranger: Client) -
         check(owner.raw("PUT", path, b"{}"), 405, "HTTP method not allowed, supported methods: GET")
     check(owner.raw("GET", f"{NAMES}/_/nothing"), 404, UNKNOWN)
     assert owner.raw("OPTIONS", f"{NAMES}/_/actions").status == 200
+
+
+def test_the_document_of_the_api_says_what_is_served(owner: Client, stranger: Client) -> None:
+    about = stranger.raw("GET", "/api/v1").json
+    document = stranger.raw("GET", f"/api/v1{about['swagger_paths']['api-docs']}").json
+    assert (document["swagger"], document["basePath"]) == ("2.0", "/api/v1")
+    names = [one["operationId"] for verbs in document["paths"].values() for one in verbs.values()]
+    assert len(set(names)) == len(names) == 37
+    described = {
+        (verb.upper(), re.sub("{.*?}", "{}", path))
+        for path, verbs in document["paths"].items()
+        for verb in verbs
+    }
+    for one in ENTITIES.values():
+        path = one.path.replace("box", "{}")
+        assert (one.method, f"/namespaces/{{}}/{path}") in described
+    for verb, path in described:
+        answer = owner.raw(
+            verb, "/api/v1" + path.replace("{}", "described"), b"{}" if verb in ("PUT", "POST") else None
+        )
+        assert answer.status != 405, (verb, path)
+        assert verb == "HEAD" or UNKNOWN.encode() not in answer.body, (verb, path)
 
 
 WEB = "/api/v1/web/operations/default/web"

@@ -141,8 +141,8 @@ def export(namespace: str, folder: Path, data: Path | None) -> None:
         )
     actions = [_read(node, auths[0], _path("actions", one)) for one in _all(node, auths[0], "actions")]
     rules = [_read(node, auths[0], _path("rules", one)) for one in _all(node, auths[0], "rules")]
-    for name in whisk_export.write(folder, actions, rules):
-        click.echo(f"not exported, it is no code of a function: {name}", err=True)
+    for name, why in whisk_export.write(folder, actions, rules).items():
+        click.echo(f"not exported: {name}: {why}", err=True)
     click.echo(f"{folder}/deploy.sh makes the functions")
 
 

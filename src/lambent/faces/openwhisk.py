@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
+from lambent.faces import openwhisk_swagger
 from lambent.faces.http import Disconnected, Request, Response
 from lambent.faces.openwhisk_apis import GATEWAY, MANAGEMENT, Apis
 from lambent.faces.openwhisk_ask import CORS, JSON, Ask, answer
@@ -26,6 +27,7 @@ BASE = "/api/v1"
 WEB = f"{BASE}/web/"
 HOST = ".openwhisk."
 INDEX = "/public/index.html"
+DOCUMENTS = (("api-docs",), ("api-docs", ""), ("docs",), ("docs", ""))  # OpenWhisk has a page for /docs
 REALM = ("WWW-Authenticate", 'Basic realm="OpenWhisk secure realm"')
 UNKNOWN = "The requested resource could not be found."
 UNSUPPORTED = "HTTP method not allowed, supported methods: {}"
@@ -82,6 +84,8 @@ class OpenWhisk:
         parts = _parts(request.path)
         if not parts or parts == ("",):
             return self.info.api(request)
+        if parts in DOCUMENTS:
+            return openwhisk_swagger.answer(request)
         if parts[0] != "namespaces":
             raise Refusal(404, UNKNOWN)
         identity = self._authenticate(request)
