@@ -25,6 +25,9 @@ from lambent.warehouse.accounts import DATABASE
 
 GC_THRESHOLD = (20_000, 20, 50)  # what waits for the next flush of records is not garbage
 
+# A thread that writes logs or the store keeps the loop waiting for this long at most; Python's own is 5 ms.
+SWITCH_INTERVAL_S = 0.0002
+
 
 async def serve(launch: Launch, host: Host, tell: Callable[[str], None]) -> None:
     """Run a node until SIGTERM or SIGINT. Raises `CannotStart`."""
@@ -52,6 +55,7 @@ async def serve(launch: Launch, host: Host, tell: Callable[[str], None]) -> None
     gc.freeze()  # the service models are for ever: no collection need look at them again
     gc.set_threshold(*GC_THRESHOLD)
     gc.enable()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     write_run_file(node.settings.data, facts)
     tell(f"ready after {time.monotonic() - began:.1f} s: {node.url}")
     await stopped.wait()

@@ -4,7 +4,8 @@ from lambent.model.limits import MIB
 
 RATE_BYTES_S = 32 * MIB
 BURST_BYTES = 1 * MIB
-LINE_BYTES = 128  # what the work for each line comes to, in bytes
+LINE_BYTES = 1024  # what the work for each line comes to, in bytes: some thirty thousand a second
+READ_BYTES = 16 * 1024  # what each read comes to: of many small writes few reads are made
 
 
 class Flow:
@@ -20,5 +21,5 @@ class Flow:
         """Count `data`; how long nothing more shall be read. `now` is any clock that only goes forward."""
         room = min(BURST_BYTES, self._room + (now - self._at) * RATE_BYTES_S)
         self._at = now
-        self._room = room - len(data) - LINE_BYTES * data.count(b"\n")
+        self._room = room - READ_BYTES - len(data) - LINE_BYTES * data.count(b"\n")
         return max(0.0, -self._room / RATE_BYTES_S)
