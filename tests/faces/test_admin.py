@@ -11,8 +11,8 @@ import pytest
 from lambent.faces.admin import Admin
 from lambent.faces.http import Request
 from lambent.model.identity import ANONYMOUS, Principal, PrincipalKind
-from lambent.records.meter import MeterRow
 from lambent.records.records import Records
+from lambent.records.rows import MeterRow
 
 ROOT = Principal(PrincipalKind.ROOT, "000000000000")
 OTHER = Principal(PrincipalKind.ROOT, "111111111111")

@@ -71,28 +71,29 @@ def test_other_texts_are_no_positions(text: str) -> None:
 
 
 def test_split_sorts_by_time_and_keeps_the_order_of_equals() -> None:
-    assert list(chunks.split([(2, "c"), (1, "a"), (1, "b")])) == [[(1, "a"), (1, "b"), (2, "c")]]
+    (part,) = chunks.split([(2, "cc"), (1, "a"), (1, "b")])
+    assert part == (1, 2, 4, [(1, "a"), (1, "b"), (2, "cc")])
 
 
 def test_split_bounds_bytes() -> None:
     half = "x" * (chunks.CHUNK_BYTES // 2)
     parts = list(chunks.split([(i, half) for i in range(5)]))
-    assert [len(part) for part in parts] == [2, 2, 1]
+    assert [len(part.entries) for part in parts] == [2, 2, 1]
 
 
 def test_split_bounds_events() -> None:
     parts = list(chunks.split([(1, "")] * (chunks.CHUNK_EVENTS + 1)))
-    assert [len(part) for part in parts] == [chunks.CHUNK_EVENTS, 1]
+    assert [len(part.entries) for part in parts] == [chunks.CHUNK_EVENTS, 1]
 
 
 def test_split_bounds_time() -> None:
     late = chunks.CHUNK_SPAN_MS
-    assert [len(part) for part in chunks.split([(0, "a"), (late, "b"), (late + 1, "c")])] == [2, 1]
+    assert [len(part.entries) for part in chunks.split([(0, "a"), (late, "b"), (late + 1, "c")])] == [2, 1]
 
 
 def test_one_larger_line_is_a_chunk_of_its_own() -> None:
     huge = "x" * (chunks.CHUNK_BYTES + 1)
-    assert [len(part) for part in chunks.split([(1, "a"), (2, huge), (3, "b")])] == [1, 1, 1]
+    assert [len(part.entries) for part in chunks.split([(1, "a"), (2, huge), (3, "b")])] == [1, 1, 1]
 
 
 def test_a_lone_surrogate_is_replaced() -> None:
@@ -117,6 +118,6 @@ def test_a_run_is_as_long_as_it_took() -> None:
     late = RUN._replace(
         started_at=0.5 + chunks.CHUNK_SPAN_MS / 1000, ended_at=1.5 + chunks.CHUNK_SPAN_MS / 1000
     )
-    assert list(chunks.split([late, RUN])) == [[RUN, late]]
+    assert [part.entries for part in chunks.split([late, RUN])] == [[RUN, late]]
     longer = late._replace(ended_at=late.ended_at + 1)
-    assert list(chunks.split([longer, RUN])) == [[RUN], [longer]]
+    assert [part.entries for part in chunks.split([longer, RUN])] == [[RUN], [longer]]

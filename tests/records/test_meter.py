@@ -1,17 +1,22 @@
 """The meter's rows and sums."""
 
+import sqlite3
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.records.conftest import FOR_EVER
 
 from lambent.model.function import Code, Version
 from lambent.model.invocation import TIMED_OUT, Invocation, Outcome, Run
 from lambent.model.names import FunctionKey, Target
 from lambent.records import retention
-from lambent.records.meter import HOUR_S, MeterRow, Query
-from lambent.records.records import Records
+from lambent.records.meter import CHUNKS_PER_READ, Query
+from lambent.records.records import MIGRATIONS, Records
 from lambent.records.retention import Retention, prune
+from lambent.records.rows import CHUNK_ROWS, HOUR_S, MeterRow
+from lambent.store.sqlite import migrate
 
 ACCOUNT = "000000000000"
 ALL = Query(account=ACCOUNT)
@@ -53,11 +58,21 @@ async def test_the_newest_rows_are_kept_by_a_limit(records: Records) -> None:
     assert [r.request_id for r in await records.meter.rows(ALL, limit=2)] == ["id-3", "id-4"]
 
 
-async def test_more_rows_than_one_statement_takes(records: Records) -> None:
-    for number in range(1001):
+async def test_more_rows_than_one_chunk_takes(records: Records) -> None:
+    for number in range(CHUNK_ROWS + 1):
         records.meter.add(row(number))
     (total,) = await records.meter.totals(ALL)
-    assert total.requests == 1001
+    assert total.requests == CHUNK_ROWS + 1
+    assert [r.request_id for r in await records.meter.rows(ALL, limit=2)] == ["id-9999", "id-10000"]
+
+
+async def test_more_chunks_than_one_read_takes(records: Records) -> None:
+    count = 2 * CHUNKS_PER_READ + 1
+    for number in range(count):
+        records.meter.add(row(number))
+        await records.flush()
+    found = await records.meter.rows(ALL)
+    assert [r.request_id for r in found] == [f"id-{n}" for n in range(count)]
 
 
 async def test_totals_at_both_granularities(records: Records) -> None:
@@ -151,8 +166,10 @@ async def test_sums_grow_with_every_flush(records: Records) -> None:
 async def test_surplus_rows_go_and_the_totals_stay(records: Records) -> None:
     for number in range(60):
         records.meter.add(row(number, status="error" if number % 7 else "success"))
+        if number % 10 == 9:
+            await records.flush()
     before = await records.meter.totals(ALL)
-    few = Retention(meter_rows=20, meter_days=1_000_000)
+    few = Retention(meter_rows=15, meter_days=1_000_000)
     assert not await records._database.write(lambda tx: prune(tx, few))
     assert [r.request_id for r in await records.meter.rows(ALL)] == [f"id-{n}" for n in range(40, 60)]
     assert await records.meter.totals(ALL) == before
@@ -162,7 +179,8 @@ async def test_rows_go_in_steps(records: Records, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(retention, "ROWS_PER_STEP", 30)
     for number in range(60):
         records.meter.add(row(number))
-    await records.flush()
+        if number % 10 == 9:
+            await records.flush()
     none = Retention(meter_rows=0, meter_days=1_000_000)
     assert await records._database.write(lambda tx: prune(tx, none))
     assert len(await records.meter.rows(ALL)) == 30
@@ -172,6 +190,7 @@ async def test_rows_go_in_steps(records: Records, monkeypatch: pytest.MonkeyPatc
 
 async def test_old_rows_go_and_the_totals_stay(records: Records) -> None:
     records.meter.add(row(1, started_at=0.0))
+    await records.flush()
     records.meter.add(row(2, started_at=time.time()))
     before = await records.meter.totals(ALL)
     await records._database.write(lambda tx: prune(tx, Retention()))
@@ -207,3 +226,18 @@ async def test_a_run_becomes_a_row(records: Records, error_type: str | None, sta
     assert await records.meter.rows(ALL) == [
         row(7, source="s3", attempt=2, tenant="t", status=status, tmp_mb=1024, init_ms=110.25)
     ]
+
+
+async def test_rows_of_an_older_schema_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "records.db"
+    old = sqlite3.connect(path, isolation_level=None)
+    migrate(old, MIGRATIONS[:2])
+    rows = [row(n, account=ACCOUNT if n % 3 else "111111111111", init_ms=n / 4) for n in range(2500)]
+    marks = ", ".join("?" * len(MeterRow._fields))
+    old.executemany(f"INSERT INTO meter ({', '.join(MeterRow._fields)}) VALUES ({marks})", rows)
+    old.close()
+    records = await Records.open(path, FOR_EVER)
+    records.meter.add(row(2500))
+    found = await records.meter.rows(ALL, limit=10_000)
+    assert found == [one for one in [*rows, row(2500)] if one.account == ACCOUNT]
+    await records.close()

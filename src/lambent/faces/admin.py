@@ -10,8 +10,9 @@ import orjson
 
 from lambent.faces.http import Request, Response
 from lambent.model.identity import Principal, PrincipalKind
-from lambent.records.meter import Meter, MeterRow, Query, Total
+from lambent.records.meter import Meter, Query, Total
 from lambent.records.prices import US_EAST_1, Cost, Usage, cost, gb_seconds, server_usd_month
+from lambent.records.rows import MeterRow
 
 PREFIX = "/_lambent/"
 ROWS = (1000, 10_000)  # default and most

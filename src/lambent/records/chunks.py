@@ -7,11 +7,13 @@ the fields of `Run`, whose three lines are written out when somebody reads them.
 import heapq
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 import orjson
 
 from lambent.model.invocation import Run
+from lambent.records.compression import compress
 from lambent.records.report import quiet_run
 from lambent.store.base import Transaction
 
@@ -104,32 +106,38 @@ def _lines(entries: Iterable[list[Any]]) -> Iterator[Line]:
             yield from quiet_run(Run(*entry))
 
 
-def began_ms(entry: Entry) -> int:
-    return int(entry.started_at * 1000) if isinstance(entry, Run) else entry[0]
+class Part(NamedTuple):
+    """Entries of one stream that become a chunk."""
+
+    first_at: int
+    last_at: int
+    size: int  # bytes of the messages
+    entries: list[Entry]
 
 
-def ended_ms(entry: Entry) -> int:
-    return int(entry.ended_at * 1000) if isinstance(entry, Run) else entry[0]
-
-
-def size_of(entry: Entry) -> int:
-    """Bytes of its messages."""
-    return RUN_BYTES if isinstance(entry, Run) else len(entry[1])
-
-
-def split(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+def split(entries: Iterable[Entry]) -> Iterator[Part]:
     """One stream's entries in order of time, cut where a chunk would be too large or too long."""
     chunk: list[Entry] = []
-    size = 0
-    for entry in sorted(entries, key=began_ms):
-        size += size_of(entry)
-        too_much = size > CHUNK_BYTES or len(chunk) >= CHUNK_EVENTS
-        if chunk and (too_much or ended_ms(entry) - began_ms(chunk[0]) > CHUNK_SPAN_MS):
-            yield chunk
-            chunk, size = [], size_of(entry)
+    begin = end = size = 0
+    for first_at, _, last_at, more, entry in sorted(map(_measured, entries, count())):
+        too_much = size + more > CHUNK_BYTES or len(chunk) >= CHUNK_EVENTS
+        if chunk and (too_much or last_at - begin > CHUNK_SPAN_MS):
+            yield Part(begin, end, size, chunk)
+            chunk = []
+        if not chunk:
+            begin, end, size = first_at, last_at, 0
         chunk.append(entry)
+        size += more
+        end = max(end, last_at)
     if chunk:
-        yield chunk
+        yield Part(begin, end, size, chunk)
+
+
+def _measured(entry: Entry, number: int) -> tuple[int, int, int, int, Entry]:
+    """When it began, its place among those of the same time, when it ended, bytes of its messages, itself."""
+    if isinstance(entry, Run):
+        return int(entry.started_at * 1000), number, int(entry.ended_at * 1000), RUN_BYTES, entry
+    return entry[0], number, entry[0], len(entry[1]), entry
 
 
 def encode(entries: Sequence[Entry]) -> bytes:
@@ -138,7 +146,7 @@ def encode(entries: Sequence[Entry]) -> bytes:
         text = orjson.dumps(plain)
     except TypeError:  # a lone surrogate, which UTF-8 cannot say: one such line must not stop the others
         text = orjson.dumps([[_sayable(value) for value in entry] for entry in plain])
-    return zlib.compress(text, 1)
+    return compress(text)
 
 
 def _sayable(value: Any) -> Any:
@@ -165,10 +173,9 @@ def merged(chunks: Iterable[Chunk], *, newest_first: bool = False) -> Iterator[L
 
 def insert(tx: Transaction, key: StreamKey, entries: Iterable[Entry], now_ms: int) -> None:
     """Write one stream's entries; it and its group come into being with their first."""
-    chunks = list(split(entries))
-    if not chunks:
+    parts = list(split(entries))
+    if not parts:
         return
-    spans = [(began_ms(c[0]), max(map(ended_ms, c))) for c in chunks]
     tx.execute(
         "INSERT INTO log_groups (account, region, name, created_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
@@ -181,13 +188,13 @@ def insert(tx: Transaction, key: StreamKey, entries: Iterable[Entry], now_ms: in
         " first_at = MIN(COALESCE(first_at, excluded.first_at), excluded.first_at),"
         " last_at = MAX(COALESCE(last_at, excluded.last_at), excluded.last_at)"
         " RETURNING group_id, stream_id",
-        (key.name, now_ms, spans[0][0], spans[-1][1], now_ms, *key.group),
+        (key.name, now_ms, parts[0].first_at, parts[-1].last_at, now_ms, *key.group),
     )
     tx.execute_many(
         "INSERT INTO log_chunks (group_id, stream_id, first_at, last_at, ingested_at, size, body)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (group_id, stream_id, first_at, last_at, now_ms, sum(map(size_of, c)), encode(c))
-            for (first_at, last_at), c in zip(spans, chunks, strict=True)
+            (group_id, stream_id, part.first_at, part.last_at, now_ms, part.size, encode(part.entries))
+            for part in parts
         ],
     )

@@ -2,109 +2,23 @@
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import Any
 
 from lambent.model.function import Version
-from lambent.model.invocation import TIMED_OUT, Invocation, Outcome, Run
+from lambent.model.invocation import Invocation, Outcome
 from lambent.records.buffer import Buffer
-from lambent.records.prices import FREE_TMP_MB, Usage
-from lambent.store.base import Transaction
+from lambent.records.prices import Usage
+from lambent.records.rows import HOUR_S, NOTHING, Key, MeterRow, Settled, Sums, decode, sums
 from lambent.store.sqlite import Sqlite
 
-COARSE_MS = 100  # what AWS rounded up to before December 2020
-HOUR_S = 3600
+CHUNKS_PER_READ = 32
 BEGINNING_S, END_S = 0.0, 1e12  # before and after all that is metered
-
-
-class MeterRow(NamedTuple):
-    """One attempt of one invocation, as it ended."""
-
-    request_id: str
-    account: str
-    region: str
-    name: str
-    version: str
-    architecture: str
-    source: str  # api, async, s3
-    attempt: int
-    status: str  # success, error, timeout
-    memory_mb: int
-    tmp_mb: int
-    started_at: float  # seconds since the epoch
-    duration_ms: float
-    billed_ms: int
-    init_ms: float | None
-    memory_peak_mb: int
-    tenant: str | None
-
-
-class Settled(NamedTuple):
-    """A run as it is handed over; its row is made when the disk's turn comes, not at every call."""
-
-    version: Version
-    source: str
-    attempt: int
-    tenant: str | None
-    run: Run
-
-    def row(self) -> MeterRow:
-        version, run = self.version, self.run
-        key = version.key
-        return MeterRow(  # by position: by name takes three times as long
-            run.request_id,
-            key.account,
-            key.region,
-            key.name,
-            run.version,
-            version.architecture,
-            self.source,
-            self.attempt,
-            _status(run),
-            run.memory_mb,
-            version.tmp_mb,
-            run.started_at,
-            run.duration_ms,
-            run.billed_ms,
-            run.init_ms if run.restore_ms is None else run.restore_ms,
-            run.memory_peak_mb,
-            self.tenant,
-        )
-
-
-def _status(run: Run) -> str:
-    if run.error_type is None:
-        return "success"
-    return "timeout" if run.error_type == TIMED_OUT else "error"
-
-
-_COLUMNS = ", ".join(MeterRow._fields)
-_MARKS = f"({', '.join('?' * len(MeterRow._fields))})"
-# Many rows a statement, as each one lets go of the interpreter's lock and must win it back; of few sizes,
-# so that SQLite has them parsed already.
-_INSERTS = {
-    count: f"INSERT INTO meter ({_COLUMNS}) VALUES {', '.join([_MARKS] * count)}" for count in (100, 10, 1)
-}
-
-_KEYS = "account, region, name, architecture, source"
-_COARSE = f"(billed_ms + {COARSE_MS - 1}) / {COARSE_MS} * {COARSE_MS}"
-_TMP = f"MAX(tmp_mb - {FREE_TMP_MB}, 0)"
-# The columns of meter_hours, and of what they are the sum in rows of the meter.
-_SUMS = {
-    "requests": "1",
-    "errors": "status <> 'success'",
-    "cold_starts": "init_ms IS NOT NULL",
-    "billed_ms": "billed_ms",
-    "mb_ms": "billed_ms * memory_mb",
-    "coarse_mb_ms": f"{_COARSE} * memory_mb",
-    "tmp_mb_ms": f"billed_ms * {_TMP}",
-    "coarse_tmp_mb_ms": f"{_COARSE} * {_TMP}",
-}
-_SUMMED = ", ".join(_SUMS)
-_SUMS_OF_ROWS = ", ".join(f"SUM({sql})" for sql in _SUMS.values())
-_SUMS_OF_HOURS = ", ".join(f"SUM({column})" for column in _SUMS)
-_RAISED = ", ".join(f"{column} = {column} + excluded.{column}" for column in _SUMS)
+SUMMED = len(Sums._fields)
+_KEYS = ", ".join(Key._fields[1:])
+_SUMS = ", ".join(f"SUM({column})" for column in Sums._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +73,15 @@ class Query:
         given = {column: value for column, value in wanted.items() if value is not None}
         return " AND ".join(f"{column} = ?" for column in given), list(given.values())
 
+    def holds(self, row: MeterRow) -> bool:
+        """Whether a row of its account is meant."""
+        since, until = self.times
+        return (
+            since <= row.started_at < until
+            and self.name in (None, row.name)
+            and self.source in (None, row.source)
+        )
+
 
 class Meter:
     """Adding is an append to a buffer; every reader sees what was added before it."""
@@ -194,14 +117,7 @@ class Meter:
     async def rows(self, query: Query, limit: int = 1000) -> list[MeterRow]:
         """The newest rows, oldest of them first."""
         await self._flush()
-        where, parameters = query.where
-        rows = await asyncio.to_thread(
-            self._database.query,
-            f"SELECT {_COLUMNS} FROM meter WHERE {where} AND started_at >= ? AND started_at < ?"
-            " ORDER BY row_id DESC LIMIT ?",
-            (*parameters, *query.times, limit),
-        )
-        return [MeterRow(*row) for row in reversed(rows)]
+        return (await asyncio.to_thread(lambda: list(islice(self._rows(query), limit))))[::-1]
 
     async def totals(self, query: Query) -> list[Total]:
         """Sums by function, architecture and source.
@@ -209,38 +125,43 @@ class Meter:
         Whole hours are read from their sums, the rest from the rows, which are gone once they are old.
         """
         await self._flush()
+        found = await asyncio.to_thread(self._totals, query)
+        return [Total(*(*key, *found[key])) for key in sorted(found)]
+
+    def _totals(self, query: Query) -> dict[tuple[Any, ...], Sums]:
         where, parameters = query.where
         since, until = query.times
         first, end = math.ceil(since / HOUR_S), math.floor(until / HOUR_S)
-        edges = ((since, min(first * HOUR_S, until)), (max(end * HOUR_S, since), until))
+        edges = [(since, min(first * HOUR_S, until)), (max(end * HOUR_S, since), until)]
         if first > end:  # within one hour
-            edges = ((since, until), (until, until))
-        part = (
-            f"SELECT {_KEYS}, {_SUMS_OF_ROWS} FROM meter"
-            f" WHERE {where} AND started_at >= ? AND started_at < ? GROUP BY {_KEYS}"
+            edges = [(since, until)]
+        hours = self._database.query(
+            f"SELECT {_KEYS}, {_SUMS} FROM meter_hours WHERE {where} AND hour >= ? AND hour < ?"
+            f" GROUP BY {_KEYS}",
+            (*parameters, first, end),
         )
-        rows = await asyncio.to_thread(
-            self._database.query,
-            f"SELECT {_KEYS}, {_SUMS_OF_HOURS} FROM ("
-            f"SELECT {_KEYS}, {_SUMMED} FROM meter_hours WHERE {where} AND hour >= ? AND hour < ?"
-            f" UNION ALL {part} UNION ALL {part}) GROUP BY {_KEYS} ORDER BY {_KEYS}",
-            (*parameters, first, end, *parameters, *edges[0], *parameters, *edges[1]),
-        )
-        return [Total(*row) for row in rows]
+        found: dict[tuple[Any, ...], Sums]
+        found = {tuple(row[:-SUMMED]): Sums(*row[-SUMMED:]) for row in hours}
+        rest = (self._rows(replace(query, since=since, until=until)) for since, until in edges)
+        for (_, *key), more in sums(chain.from_iterable(rest)).items():
+            found[tuple(key)] = found.get(tuple(key), NOTHING).plus(more)
+        return found
 
-
-def insert(tx: Transaction, settled: Sequence[MeterRow | Settled]) -> None:
-    """Write rows, and raise the sums of their hours."""
-    rows = [one.row() if isinstance(one, Settled) else one for one in settled]
-    ((last,),) = tx.execute("SELECT COALESCE(MAX(row_id), 0) FROM meter")
-    begin = 0
-    for count, statement in _INSERTS.items():
-        while len(rows) - begin >= count:
-            tx.execute(statement, [v for row in rows[begin : begin + count] for v in row])
-            begin += count
-    tx.execute(
-        f"INSERT INTO meter_hours (hour, {_KEYS}, {_SUMMED})"
-        f" SELECT CAST(started_at / {HOUR_S} AS INTEGER), {_KEYS}, {_SUMS_OF_ROWS} FROM meter"
-        f" WHERE row_id > ? GROUP BY 1, {_KEYS} ON CONFLICT DO UPDATE SET {_RAISED}",
-        (last,),
-    )
+    def _rows(self, query: Query) -> Iterator[MeterRow]:
+        """The rows that are meant, the newest first; chunks are read a few at a time."""
+        since, until = query.times
+        if since >= until:
+            return
+        resume: tuple[Any, ...] = (END_S, 0)
+        while True:
+            chunks = self._database.query(
+                "SELECT last_at, last_row, body FROM meter_chunks"
+                " WHERE account = ? AND last_at >= ? AND first_at < ? AND (last_at, last_row) < (?, ?)"
+                f" ORDER BY last_at DESC, last_row DESC LIMIT {CHUNKS_PER_READ}",
+                (query.account, since, until, *resume),
+            )
+            for _, _, body in chunks:
+                yield from filter(query.holds, reversed(decode(body)))
+            if len(chunks) < CHUNKS_PER_READ:
+                return
+            resume = tuple(chunks[-1][:2])

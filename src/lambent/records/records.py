@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from lambent.model.errors import Unavailable
-from lambent.records import meter
+from lambent.records import rows
 from lambent.records.logs import Logs
 from lambent.records.meter import Meter
 from lambent.records.retention import Retention, prune
@@ -23,7 +23,7 @@ PRUNE_INTERVAL_S = 600.0
 LOG_BUFFER_BYTES = 64 * 1024 * 1024
 METER_BUFFER_ROWS = 200_000
 
-MIGRATIONS = ("records.sql", "records_tags.sql")
+MIGRATIONS = ("records.sql", "records_tags.sql", "records_meter.sql")
 
 
 class Records:
@@ -100,13 +100,13 @@ class Records:
     async def _write(self) -> None:
         self._filled.clear()
         self._hurry.clear()
-        logs, rows = self.logs.take(), self.meter.take()
-        if not logs and not rows:
+        logs, metered = self.logs.take(), self.meter.take()
+        if not logs and not metered:
             return
 
         def work(tx: Transaction) -> None:
             logs.insert(tx)
-            meter.insert(tx, [row for row, _ in rows])
+            rows.insert(tx, [row for row, _ in metered])
 
         self._writing = True
         try:
@@ -114,7 +114,7 @@ class Records:
             self._refused = False
         except (Unavailable, sqlite3.Error) as error:
             self.logs.put_back(logs)
-            self.meter.put_back(rows)
+            self.meter.put_back(metered)
             self._filled.set()
             if not self._refused:
                 log.error("logs and meter stay in memory for now: %s", error)

@@ -64,12 +64,16 @@ def _shrink_logs(tx: Transaction, retention: Retention) -> bool:
 
 
 def _expire_meter(tx: Transaction, retention: Retention, now: float) -> bool:
-    """Rows come in order of their invocations' ends, so the oldest are in front."""
-    ((first, last),) = tx.execute("SELECT COALESCE(MIN(row_id), 1), COALESCE(MAX(row_id), 0) FROM meter")
+    """Chunks come in order of their invocations' ends, so the oldest are in front; they go whole."""
+    ((first, last),) = tx.execute(
+        "SELECT COALESCE(MIN(last_row), 1), COALESCE(MAX(last_row), 0) FROM meter_chunks"
+    )
     cutoff = now - retention.meter_days * DAY_S
-    # The plus keeps SQLite from its index on the time: the first row that it comes to is the answer.
-    kept = tx.execute("SELECT row_id FROM meter WHERE +started_at >= ? ORDER BY row_id LIMIT 1", (cutoff,))
+    # The plus keeps SQLite from its index on the time: the first chunk that it comes to is the answer.
+    kept = tx.execute(
+        "SELECT last_row FROM meter_chunks WHERE +last_at >= ? ORDER BY last_row LIMIT 1", (cutoff,)
+    )
     end = max(kept[0][0] if kept else last + 1, last + 1 - retention.meter_rows)
     step = min(end, first + ROWS_PER_STEP)
-    tx.execute("DELETE FROM meter WHERE row_id < ?", (step,))
+    tx.execute("DELETE FROM meter_chunks WHERE last_row < ?", (step,))
     return bool(step < end)
