@@ -397,6 +397,34 @@ async def test_a_session_of_ones_own(edge: Edge) -> None:
     assert info["Account"] == ACCOUNT
 
 
+async def test_a_session_is_limited_by_managed_policies_too(edge: Edge) -> None:
+    root, ann = edge.client(), edge.with_keys("sts", await new_user(edge))
+    policy = trust({"AWS": f"arn:aws:iam::{ACCOUNT}:user/ann"})
+    await ask(root.create_role, RoleName="r", AssumeRolePolicyDocument=policy)
+    await ask(root.attach_role_policy, RoleName="r", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    asked = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r", "RoleSessionName": "me"}
+    limits = {"PolicyArns": [{"arn": READ_ONLY}], "Policy": document("iam:CreateUser")}
+    given = await ask(ann.assume_role, **asked, **limits)
+    assert given["PackedPolicySize"] > 0
+    session = edge.with_keys("iam", given["Credentials"])
+    await ask(session.list_users)
+    await ask(session.create_user, UserName="carl")
+    assert "no session policy allows" in (await refusal(session.delete_user, UserName="carl"))[2]
+    nothing = [{"arn": f"arn:aws:iam::{ACCOUNT}:policy/nothing"}]
+    assert (await refusal(ann.assume_role, **asked, PolicyArns=nothing))[1] == "MalformedPolicyDocument"
+    long = document("iam:ListUsers", Sid="x" * 2048)
+    assert (await refusal(ann.assume_role, **asked, Policy=long))[1] == "PackedPolicyTooLarge"
+
+
+async def test_what_no_session_can_have_is_refused(edge: Edge) -> None:
+    ann = edge.with_keys("sts", await new_user(edge))
+    asked = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/r", "RoleSessionName": "me"}
+    device = {"SerialNumber": f"arn:aws:iam::{ACCOUNT}:mfa/ann", "TokenCode": "123456"}
+    assert (await refusal(ann.assume_role, **asked, **device))[:2] == (403, "AccessDenied")
+    tags = [{"Key": "k", "Value": "v"}]
+    assert (await refusal(ann.assume_role, **asked, Tags=tags))[:2] == (501, "NotImplemented")
+
+
 async def test_documents_must_be_policies(edge: Edge) -> None:
     root = edge.client()
     await new_user(edge)

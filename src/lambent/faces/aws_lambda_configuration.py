@@ -46,13 +46,13 @@ RESERVED_VARIABLES = {
     "LAMBDA_RUNTIME_DIR",
     "LAMBDA_TASK_ROOT",
 }
-# What would change how a function runs and is not done in this version: refused rather than ignored.
-NOT_YET = (
-    "AcceleratorConfig",
-    "DurableConfig",
-    "PublishTo",
-    "RuntimeConfig",
-)
+# What would change how a function runs and is not done here: refused rather than ignored.
+NOT_HERE = {
+    "AcceleratorConfig": "functions get no graphics processors",
+    "DurableConfig": "durable executions are not part of Lambent",
+    "PublishTo": "$LATEST.PUBLISHED is for functions of capacity providers, which all run on this node",
+    "RuntimeConfig": "there are no runtimes of customers' own; bring an image or layers",
+}
 KEPT = (
     "CapacityProviderConfig",
     "DeadLetterConfig",
@@ -84,8 +84,7 @@ class Configurations:
 
     def check(self, given: Input) -> None:
         """Raises `InvalidParameter` for the first value that AWS or this version refuses."""
-        _check_not_yet(given)
-        _check_tenancy(given)
+        _check_not_here(given)
         _check_limits(given)
         _check_environment(given.get("Environment", {}).get("Variables", {}))
         self.check_architecture(given)
@@ -128,7 +127,9 @@ class Configurations:
             _keep(kept, "LoggingConfig", logging)
         if "Runtime" in given:
             kept["RuntimeVersionConfig"] = self._runtime_version(given["Runtime"], version.key.region)
-        return replace(version, **values, kept=kept)
+        after = replace(version, **values, kept=kept)
+        _check_tenancy(after)
+        return after
 
     def _runtime_version(self, runtime: str, region: str) -> dict[str, str]:
         interpreter = self._runtimes.get(runtime)
@@ -136,15 +137,15 @@ class Configurations:
         return {"RuntimeVersionArn": f"arn:aws:lambda:{region}::runtime:{digest}"}
 
 
-def _check_not_yet(given: Input) -> None:
-    for name in NOT_YET:
-        if given.get(name):
-            raise InvalidParameter(f"{name} is not supported by this version of Lambent. Leave it out.")
+def _check_not_here(given: Input) -> None:
+    for name, reason in NOT_HERE.items():
+        if name in given:
+            raise InvalidParameter(f"{name} is not supported by Lambent: {reason}. Leave it out.")
 
 
-def _check_tenancy(given: Input) -> None:
+def _check_tenancy(version: Version) -> None:
     """Nobody but one tenant may see what init leaves behind, so nothing is made ahead."""
-    if "TenancyConfig" in given and given.get("SnapStart", {}).get("ApplyOn", "None") != "None":
+    if version.per_tenant and version.kept.get("SnapStart", {}).get("ApplyOn", "None") != "None":
         raise InvalidParameter("SnapStart is not supported for functions with tenancy configuration.")
 
 

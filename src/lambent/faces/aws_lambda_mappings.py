@@ -35,6 +35,7 @@ PAGE = 100
 FILTERS = 10
 BAD_FILTER = "Invalid filter pattern definition."
 NO_FUNCTION = "Function does not exist"
+PER_TENANT = "Event source mappings are not supported for functions with tenancy configuration."
 _OWN = ("FunctionName", "EventSourceArn", "Enabled", "BatchSize", "FilterCriteria", "Tags", "UUID")
 _GONE_WHEN_EMPTY = ("ScalingConfig", "MetricsConfig", "ProvisionedPollerConfig", "LoggingConfig", "KMSKeyArn")
 
@@ -107,8 +108,11 @@ class MappingOperations:
         """Filters are looked at before the function, as at AWS. Raises `InvalidParameter`."""
         _check_filters(given)
         target = resolve(call, name)
-        if self.functions.find(target) is None:
+        version = self.functions.find(target)
+        if version is None:
             raise InvalidParameter(NO_FUNCTION)
+        if version.per_tenant:  # a record names no tenant
+            raise InvalidParameter(PER_TENANT)
         return target
 
     def _check_queue(self, mapping: EventSourceMapping) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from lambent.faces.aws_lambda import UNCHECKED, LambdaFace
+from lambent.faces.aws_lambda_configuration import NOT_HERE
 from lambent.faces.codec import Codec
 
 PAST_THE_CODEC = frozenset({"Invoke", "InvokeWithResponseStream"})  # answered by faces of their own
@@ -53,13 +54,24 @@ own service model; a test fails when it is stale.
 | operation | state | |
 |---|---|---|
 {rows}
+
+Members of CreateFunction, UpdateFunctionCode, UpdateFunctionConfiguration and PublishVersion that would
+change how a function runs and cannot do so here are answered 400 `InvalidParameterValueException`:
+
+| member | because |
+|---|---|
+{members}
+
+Of what has no meaning on one's own machines the rest is kept: `CapacityProviderConfig`, `FileSystemConfigs`,
+`KMSKeyArn`, `TracingConfig`, `VpcConfig`. `Architectures` has to be the machine's own.
 """
 
 
 def table() -> str:
     """The page in the docs."""
     lines = [f"| {name} | {state} | {text} |".replace("|  |", "| |") for name, state, text in _rows()]
-    return PAGE.format(rows="\n".join(lines))
+    members = [f"| `{name}` | {reason} |" for name, reason in NOT_HERE.items()]
+    return PAGE.format(rows="\n".join(lines), members="\n".join(members))
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:

@@ -8,20 +8,28 @@ from typing import Any
 from lambent.faces.aws_lambda_pages import page
 from lambent.faces.aws_lambda_targets import resolve, resolve_function
 from lambent.faces.call import Call
+from lambent.model.errors import InvalidParameter
 from lambent.model.function_url import BUFFERED, FunctionUrl, new_url_id
+from lambent.store.functions import Functions
 from lambent.store.urls import Urls
 
 Members = dict[str, Any]
+
+PER_TENANT = "Function URLs are not supported for functions with tenancy configuration."
 
 
 class UrlOperations:
     """One method an operation; keys are the service model's member names."""
 
+    functions: Functions
     urls: Urls
     url_address: Callable[[FunctionUrl], str]
 
     async def create_function_url_config(self, call: Call, given: Members) -> Members:
         target = resolve(call, given["FunctionName"], given.get("Qualifier"))
+        function = self.functions.peek(target.key)
+        if function is not None and function.latest.per_tenant:  # a URL's caller names no tenant
+            raise InvalidParameter(PER_TENANT)
         url = FunctionUrl(
             id=new_url_id(),
             key=target.key,

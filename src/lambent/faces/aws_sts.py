@@ -21,6 +21,10 @@ TOKEN_S = 12 * 3600
 CHAINED_S = 3600  # the most that a role's session gives another one
 TOO_LONG = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
 CHAINED = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+BAD_CODE = "MultiFactorAuthentication failed with invalid MFA one time pass code."
+REFUSED = ("Tags", "TransitiveTagKeys", "SourceIdentity", "ProvidedContexts")
+SESSION_POLICIES = 10
+PACKED_CHARACTERS = 2048
 NOT_FOR_SESSIONS = "Cannot call GetSessionToken with session credentials"
 
 Issue = Callable[[Principal, float], Credential]
@@ -42,16 +46,21 @@ class StsFace:
         return {"UserId": user_id, "Account": principal.account, "Arn": principal.arn}
 
     async def assume_role(self, call: Call, input: Members) -> Members:
-        session, policy = input["RoleSessionName"], _session_policy(input)
+        _check_refused(input)
+        session, policy, arns = input["RoleSessionName"], _session_policy(input), self._session_arns(input)
+        packed = _packed_percent(policy, arns)
         lifetime_s = input.get("DurationSeconds", SESSION_S)
         role = self._trusting_role(call, input)
         if lifetime_s > role.max_session_s:
             raise ServiceError("ValidationError", TOO_LONG)
         if call.principal.kind is PrincipalKind.ROLE and lifetime_s > CHAINED_S:
             raise ServiceError("ValidationError", CHAINED)
-        principal = Principal(PrincipalKind.ROLE, role.account, role.name, session, policy=policy)
+        principal = Principal(
+            PrincipalKind.ROLE, role.account, role.name, session, policy=policy, policy_arns=arns
+        )
         who = {"AssumedRoleId": f"{role.role_id}:{session}", "Arn": principal.arn}
-        return {"Credentials": _shape(self._issue(principal, lifetime_s)), "AssumedRoleUser": who}
+        credentials = _shape(self._issue(principal, lifetime_s))
+        return {"Credentials": credentials, "AssumedRoleUser": who, **packed}
 
     async def get_session_token(self, call: Call, input: Members) -> Members:
         if call.principal.kind is PrincipalKind.ROLE:
@@ -63,6 +72,16 @@ class StsFace:
     async def get_access_key_info(self, call: Call, input: Members) -> Members:
         user = self._directory.user_of_key(input["AccessKeyId"])
         return {"Account": user.account if user is not None else call.account}
+
+    def _session_arns(self, input: Members) -> tuple[str, ...]:
+        """The managed policies that limit the session; all have to be there."""
+        arns = tuple(one["arn"] for one in input.get("PolicyArns", ()) if "arn" in one)
+        if len(arns) > SESSION_POLICIES:
+            raise ServiceError("ValidationError", f"PolicyArns has at most {SESSION_POLICIES} members.")
+        for arn in arns:
+            if self._authority.managed(arn) is None:
+                raise ServiceError("MalformedPolicyDocument", f"Policy {arn} does not exist.")
+        return arns
 
     def _trusting_role(self, call: Call, input: Members) -> Role:
         """The role, which must trust the caller; unless it names him, his own policies must allow it, too."""
@@ -88,13 +107,31 @@ class StsFace:
 
 
 def _session_policy(input: Members) -> str:
-    if input.get("PolicyArns"):
-        raise ServiceError("NotImplemented", "PolicyArns are not supported here; give a Policy.", 501)
     document: str = input.get("Policy", "")
     try:
-        return document if not document or parse(document) else ""
+        parse(document) if document else None
     except BadPolicy as error:
         raise ServiceError("MalformedPolicyDocument", str(error)) from None
+    return document
+
+
+def _check_refused(input: Members) -> None:
+    """What would change who the session is, or what it may do, and is not done here."""
+    for name in REFUSED:
+        if input.get(name):
+            raise ServiceError("NotImplemented", f"{name} is not supported here; leave it out.", 501)
+    if "SerialNumber" in input or "TokenCode" in input:  # nobody has a device here
+        raise ServiceError("AccessDenied", BAD_CODE, 403)
+
+
+def _packed_percent(policy: str, arns: tuple[str, ...]) -> dict[str, int]:
+    """How much of the room for session policies is taken; nothing without one. Raises `ServiceError`."""
+    size = len(policy) + sum(map(len, arns))
+    percent = -(-100 * size // PACKED_CHARACTERS)
+    if percent > 100:
+        text = f"Packed policy consumes {percent}% of allotted space, please use smaller policy."
+        raise ServiceError("PackedPolicyTooLarge", text)
+    return {"PackedPolicySize": percent} if size else {}
 
 
 def _shape(credential: Credential) -> Members:

@@ -21,7 +21,8 @@ class Principal:
     name: str = ""
     session: str = ""
     path: str = "/"  # of a user
-    policy: str = ""  # JSON: what a session may do at most
+    policy: str = ""  # JSON: what a session may do at most, together with
+    policy_arns: tuple[str, ...] = ()  # these managed policies
 
     @property
     def arn(self) -> str:

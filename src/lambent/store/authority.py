@@ -128,7 +128,7 @@ class Authority:
         for group in groups:
             held += self._held(group.attached, group.inline) if group else ()
         values = {"aws:username": (user.name,), "aws:userid": (user.user_id,), **_tags(user.tags)}
-        limits = self._limits(user.boundary, principal.policy)
+        limits = self._limits(user.boundary, principal)
         return _standing(principal, user.arn, "User", tuple(held), limits, values)
 
     def _role(self, principal: Principal) -> Standing:
@@ -138,12 +138,12 @@ class Authority:
         if role is None:
             arn = role_arn(principal.account, principal.name)
             unlimited = not roles.was_deleted(principal.account, principal.name)
-            limits = self._limits(None, principal.policy)
+            limits = self._limits(None, principal)
             user_id = {"aws:userid": (f"AROA{principal.name.upper()}:{principal.session}",)}
             return _standing(principal, arn, "AssumedRole", (), limits, user_id, unlimited=unlimited)
         values: Values = {"aws:userid": (f"{role.role_id}:{principal.session}",), **_tags(role.tags)}
         held = tuple(self._held(role.attached, role.inline))
-        limits = self._limits(role.boundary, principal.policy)
+        limits = self._limits(role.boundary, principal)
         return _standing(principal, role.arn, "AssumedRole", held, limits, values)
 
     def _held(self, attached: Iterable[str], inline: Mapping[str, str]) -> Iterable[Policy]:
@@ -153,13 +153,15 @@ class Authority:
         for document in inline.values():
             yield compiled(document)
 
-    def _limits(self, boundary: str | None, session: str) -> dict[str, Policy]:
+    def _limits(self, boundary: str | None, principal: Principal) -> dict[str, Policy]:
         limits = {}
         if boundary is not None:
             managed = self.managed(boundary)
             limits[BOUNDARY] = compiled(managed.document) if managed else NOTHING
-        if session:
-            limits[SESSION] = compiled(session)
+        if principal.policy or principal.policy_arns:  # one of them is enough
+            inline = {"": principal.policy} if principal.policy else {}
+            session = self._held(principal.policy_arns, inline)
+            limits[SESSION] = Policy(tuple(one for policy in session for one in policy.statements))
         return limits
 
     def managed(self, arn: str) -> ManagedPolicy | None:

@@ -144,7 +144,11 @@ def _claims(principal: Principal) -> dict[str, str]:
         "role": principal.name,
         "session": principal.session,
     }
-    more = {"path": principal.path if principal.path != "/" else "", "policy": principal.policy}
+    more = {
+        "path": principal.path if principal.path != "/" else "",
+        "policy": principal.policy,
+        "policies": " ".join(principal.policy_arns),
+    }
     return {**claims, **{name: value for name, value in more.items() if value}}
 
 
@@ -156,6 +160,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
         claims["session"],
         claims.get("path", "/"),
         claims.get("policy", ""),
+        tuple(claims.get("policies", "").split()),
     )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.faces.aws_lambda.bench import Bench, Client, Refusal
+from tests.faces.aws_lambda.bench import ACCOUNT, Bench, Client, Refusal
+
+from lambent.model.queue import QueueKey
 
 Refused = Callable[[Awaitable[Any]], Awaitable[Refusal]]
 TENANCY = {"TenantIsolationMode": "PER_TENANT"}
@@ -46,3 +48,18 @@ async def test_it_goes_with_nothing_that_is_made_ahead(client: Client, refused: 
     assert error.code == "InvalidParameterValueException"
     kept = await client.update_function_configuration(FunctionName="f", Timeout=9)
     assert kept["TenancyConfig"] == TENANCY
+    error = await refused(
+        client.update_function_configuration(FunctionName="f", SnapStart={"ApplyOn": "PublishedVersions"})
+    )
+    assert error.message == "SnapStart is not supported for functions with tenancy configuration."
+
+
+async def test_what_names_no_tenant_cannot_call_it(bench: Bench, client: Client, refused: Refused) -> None:
+    await client.create("f", TenancyConfig=TENANCY)
+    error = await refused(client.create_function_url_config(FunctionName="f", AuthType="NONE"))
+    assert (error.status, error.code) == (400, "InvalidParameterValueException")
+    assert error.message == "Function URLs are not supported for functions with tenancy configuration."
+    queue = QueueKey(ACCOUNT, "us-east-1", "q")
+    await bench.face.queues.create(queue, {})
+    error = await refused(client.create_event_source_mapping(FunctionName="f", EventSourceArn=queue.arn))
+    assert error.message.startswith("Event source mappings are not supported")
