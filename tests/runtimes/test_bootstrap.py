@@ -146,6 +146,22 @@ def test_what_json_cannot_say_is_a_marshal_error(start: Start, value: str, compl
     assert bootstrap.call("1") == 1
 
 
+def test_a_circle_is_a_marshal_error_each_time_and_the_next_answer_is_good(start: Start) -> None:
+    bootstrap = start("""
+        circle = {}
+        circle["itself"] = [circle]
+
+        def handler(event, context):
+            return circle if event else {"itself": None}
+    """).ready()
+    for _ in range(2):
+        _, _, payload = bootstrap.run(True)
+        assert (
+            json.loads(payload)["errorMessage"] == "Unable to marshal response: Circular reference detected"
+        )
+    assert bootstrap.run(False)[2] == b'{"itself": null}'
+
+
 def test_no_payload_is_an_empty_object(start: Start) -> None:
     bootstrap = start("def handler(event, context): return event").ready()
     bootstrap.send(b"")

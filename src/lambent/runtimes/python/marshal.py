@@ -6,7 +6,7 @@ import json
 import os
 import re
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, Dict, NoReturn
 
 from .errors import Error, Fault
 
@@ -77,7 +77,22 @@ def _default(value: Any) -> Any:
     raise TypeError("Object of type {} is not JSON serializable".format(type(value).__name__))
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_default).encode
+_encoder: Any = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_default)
+_around: Dict[int, Any] = {}  # what the encoder is inside of, so that it sees a circle
+_make: Any = json.encoder.c_make_encoder  # type: ignore[attr-defined]
+# The encoder's own method makes one like this for every call, which takes longer than most answers.
+_parts: Any = _make and _make(
+    _around, _default, json.encoder.encode_basestring, None, ": ", ", ", False, False, False
+)
+
+
+def _encode(value: Any) -> str:
+    if _parts is None:
+        return str(_encoder.encode(value))
+    try:
+        return "".join(_parts(value, 0))
+    finally:
+        _around.clear()
 
 
 def write(value: Any) -> bytes:
