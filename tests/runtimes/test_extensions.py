@@ -7,6 +7,7 @@ import pytest
 from tests.runtimes.bench import CLIENT, KEY, SERVE, Bench, Make
 
 from lambent.invoke import instance as instance_module
+from lambent.invoke import runtime_connection as connection_module
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +127,43 @@ async def test_the_end_of_the_runtime_is_told_as_ever(make: Make) -> None:
     assert told["errorMessage"].endswith("exit status 3")
     assert await bench.answer() != pid
     assert sum("registered" in line for line in said(bench, "watch")) == 2
+
+
+RESETS = {
+    "failure": ("    if event: os._exit(3)\n    respond(headers, os.getpid())\n", "Runtime.ExitError"),
+    "timeout": ("    if event: time.sleep(60)\n    respond(headers, os.getpid())\n", "Sandbox.Timedout"),
+}
+
+
+@pytest.mark.parametrize("reason", RESETS)
+async def test_extensions_hear_why_all_begins_anew(make: Make, reason: str) -> None:
+    code, error_type = RESETS[reason]
+    bench = await make(SERVE + code, extensions={"watch": SERVE_EVENTS}, timeout_s=2)
+    first = await bench.answer()
+    assert (await bench.fail(1))["errorType"] == error_type
+    last = json.loads(said(bench, "watch")[-1])
+    assert (last["eventType"], last["shutdownReason"]) == ("SHUTDOWN", reason)
+    assert await bench.answer() != first
+    assert sum("registered" in line for line in said(bench, "watch")) == 2
+
+
+async def test_the_others_hear_that_one_has_failed(make: Make) -> None:
+    crash = SERVE_EVENTS.replace(
+        "    say(json", "    if event['eventType'] == 'INVOKE': sys.exit(5)\n    say(json"
+    )
+    bench = await make(ECHO, extensions={"crash": crash, "watch": SERVE_EVENTS})
+    assert (await bench.fail())["errorType"] == "Extension.Crash"
+    assert json.loads(said(bench, "watch")[-1])["shutdownReason"] == "failure"
+
+
+async def test_who_does_not_end_then_is_killed_and_the_runtimes_own_end_is_told(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "SHUTDOWN_S", 0.2)
+    stubborn = SERVE_EVENTS.replace("        break", "        time.sleep(60)")
+    bench = await make(SERVE + "    os._exit(3)\n", extensions={"stubborn": stubborn})
+    assert (await bench.fail())["errorMessage"].endswith("exit status 3")
+    assert json.loads(said(bench, "stubborn")[-1])["shutdownReason"] == "failure"
 
 
 async def test_a_signal_too(make: Make) -> None:

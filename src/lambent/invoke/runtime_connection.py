@@ -21,7 +21,7 @@ from lambent.runtimes import extensions_api, runtime_api, telemetry_api
 from lambent.runtimes.extensions_api import INVOKE, SHUTDOWN, ExtensionsApi
 from lambent.runtimes.http_listener import Listener
 from lambent.runtimes.runtime_api import Call, RuntimeApi, Said
-from lambent.runtimes.start import END, ENDED, LISTENING, RUN
+from lambent.runtimes.start import END, ENDED, KILL, LEAVE, LISTENING, RUN
 from lambent.runtimes.telemetry_api import TelemetryApi
 from lambent.sandbox.base import Exit, Process
 
@@ -83,6 +83,7 @@ class RuntimeConnection:
         self._request_id = ""
         self._checking: asyncio.Task[None] | None = None
         self._killed = False
+        self._patience: asyncio.TimerHandle | None = None  # with extensions that know of the runtime's end
         process.control.setblocking(False)
         self._loop.add_reader(process.control, self._control_readable)
         process.exited.add_done_callback(self._ended)
@@ -126,6 +127,7 @@ class RuntimeConnection:
             if self._said is None:
                 self._telemetry.runtime_done("timeout", 0)
                 self._telemetry.report("timeout", self.memory_peak_mb)
+                await self._reset("timeout")
                 return None
             self._kill()  # it answered, and then somebody did not ask for more
             return self._answer_frame(self._said)
@@ -135,7 +137,7 @@ class RuntimeConnection:
     async def end(self) -> None:
         """SIGTERM, and some time for it; whoever is still there then is to be killed."""
         if self._phase is Phase.IDLE and self._extensions.wants_shutdown:
-            return await self._shut_down()
+            return await self._shut_down("spindown", END)
         self._killed = True
         self._process.terminate()
         await asyncio.wait((self._process.exited,), timeout=END_GRACE_S)
@@ -157,8 +159,9 @@ class RuntimeConnection:
         """Give all descriptors back; the process must be gone."""
         if self._listener is not None:
             self._listener.close()
-        if self._checking is not None:
-            self._checking.cancel()
+        for waiting in (self._checking, self._patience):
+            if waiting is not None:
+                waiting.cancel()
         self._loop.remove_reader(self._process.control)
         self._telemetry.close()
         for output in self._outputs:
@@ -188,18 +191,31 @@ class RuntimeConnection:
         self._settle()
 
     def extension_failed(self, error_type: str, message: str) -> None:
-        """An extension that fails takes the runtime with it."""
+        """An extension that fails takes the runtime with it; the caller hears of it when all have ended."""
+        if self._killed:
+            return
         told = orjson.dumps(
             {"errorType": error_type, "errorMessage": f"RequestId: {self._request_id} Error: {message}"}
         )
         if self._phase is Phase.INIT:
             self._deliver(Frame(Kind.INIT_ERROR, b"", told))
         elif self._phase is Phase.INVOKE:
-            self._deliver(self._answer_frame(Said(told, error_type)))
-        self._kill()
+            self._said = Said(told, error_type)
+        if self._phase is not Phase.INIT and self._extensions.wants_shutdown:
+            self._tell_end("failure", KILL)
+            self._patience = self._loop.call_later(SHUTDOWN_S, self._kill)
+        else:
+            self._kill()
 
-    def _extension_ended(self, told: Mapping[str, Any]) -> None:
-        if not self._killed:
+    def _part_ended(self, told: Mapping[str, Any]) -> None:
+        """The runtime, or an extension. The sandbox ends as the runtime has, after all extensions."""
+        if self._killed:
+            return
+        if not told.get("name"):
+            self._tell_end("failure", END)
+            patience_s = SHUTDOWN_S if self._extensions.wants_shutdown else 0.0
+            self._patience = self._loop.call_later(patience_s, self._order, LEAVE)
+        else:
             self.extension_failed("Extension.Crash", f"{told.get('name')}: {told.get('how')}")
 
     def _settle(self) -> None:
@@ -222,16 +238,22 @@ class RuntimeConnection:
         with contextlib.suppress(OSError):
             self._process.control.send(word)
 
-    async def _shut_down(self) -> None:
-        """The runtime gets SIGTERM, extensions their last event; whoever does not end is killed."""
-        self._killed = True
+    async def _reset(self, reason: str) -> None:
+        """The runtime has lost its time and is killed at once; extensions have some more to end."""
+        if self._phase is Phase.INVOKE and self._extensions.wants_shutdown:
+            await self._shut_down(reason, KILL)
+
+    async def _shut_down(self, reason: str, word: bytes) -> None:
+        """The runtime gets its signal, extensions their last event; whoever does not end is killed."""
+        self._tell_end(reason, word)
         await self._telemetry.flush()
-        deadline_ms = int((time.time() + SHUTDOWN_S) * 1000)
-        self._order(END)
-        self._extensions.tell(
-            {"eventType": SHUTDOWN, "shutdownReason": "spindown", "deadlineMs": deadline_ms}
-        )
         await asyncio.wait((self._process.exited,), timeout=SHUTDOWN_S)
+
+    def _tell_end(self, reason: str, word: bytes) -> None:
+        self._killed = True
+        self._order(word)
+        deadline_ms = int((time.time() + SHUTDOWN_S) * 1000)
+        self._extensions.tell({"eventType": SHUTDOWN, "shutdownReason": reason, "deadlineMs": deadline_ms})
 
     def _ended(self, exited: "asyncio.Future[Exit]") -> None:
         if self._reply is None or self._reply.done():
@@ -287,7 +309,7 @@ class RuntimeConnection:
                     self._listen(descriptors, frame)
                     descriptors = []
                 elif frame.kind == ENDED:
-                    self._extension_ended(frame.meta_object())
+                    self._part_ended(frame.meta_object())
                 else:
                     self._deliver(frame)
         except BadFrame:

@@ -7,6 +7,7 @@ stays, with the control socket, as the parent of them and of the runtime.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -24,11 +25,11 @@ BACKLOG = 16
 EXTENSIONS = 10  # AWS starts no more
 # Frames on the control socket, as in runtimes/python/frames.py. LISTENING names the extensions, and carries
 # the listening socket, the pipe that extensions print to where there are any, and sockets for telemetry.
-# ENDED tells which extension is gone.
+# ENDED tells which extension is gone; without a name it is the runtime.
 HEADER = struct.Struct("!BII")
 INIT_ERROR, LISTENING, ENDED = 11, 15, 16
-# What the node says, where there are extensions: start the runtime, end it.
-RUN, END = b"R", b"E"
+# What the node says, where there are extensions: start the runtime, end it, kill it, leave as it has ended.
+RUN, END, KILL, LEAVE = b"R", b"E", b"K", b"L"
 LIBRARY_PATH = (
     "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
 )
@@ -146,6 +147,7 @@ class Parent:
         self.extensions: dict[int, str] = {}  # those that run, by pid
         self.runtime = 0
         self.ending = False
+        self.status = 0  # of a runtime that ended by itself
 
     def run(self, extensions: typing.Sequence[str], command: list[str], problem: str) -> int:
         """Returns only when the runtime could not be started, or the node is gone: the exit status.
@@ -189,16 +191,24 @@ class Parent:
                 problem = failure(command[0], error)
             refuse(self.control, problem)
             return True
-        if word == END:
+        if word == LEAVE:
+            leave(self.status)
+        if word in (END, KILL):
             self.ending = True
+            if self.runtime and word == KILL:
+                with contextlib.suppress(ProcessLookupError):  # it has gone into another group
+                    os.killpg(self.runtime, signal.SIGKILL)
             if self.runtime:
-                os.kill(self.runtime, signal.SIGTERM)
+                os.kill(self.runtime, signal.SIGKILL if word == KILL else signal.SIGTERM)
             return True
         return False
 
     def spawn(self, command: list[str], output: int) -> int:
+        """In a process group of its own, which can be killed without those who are told of it."""
         streams = [(os.POSIX_SPAWN_DUP2, output, stream) for stream in (1, 2)]
-        return os.posix_spawn(command[0], command, self.environment, file_actions=streams, setsigdef=IGNORED)
+        return os.posix_spawn(
+            command[0], command, self.environment, file_actions=streams, setsigdef=IGNORED, setpgroup=0
+        )
 
     def reap(self) -> None:
         while self.runtime or self.extensions:
@@ -208,14 +218,15 @@ class Parent:
             if pid == self.runtime:
                 self.runtime = 0
                 if not self.ending:
-                    leave(status)
+                    self.ending, self.status = True, status
+                    self.told_ended("", "")
             elif pid in self.extensions:
                 how = f"exit status {os.WEXITSTATUS(status)}"
                 if os.WIFSIGNALED(status):
                     how = f"signal {os.WTERMSIG(status)}"
                 self.told_ended(self.extensions.pop(pid), how)
         if self.ending:
-            os._exit(0)
+            leave(self.status)
 
     def told_ended(self, name: str, how: str) -> None:
         meta = json.dumps({"name": name, "how": how}).encode()
