@@ -44,6 +44,20 @@ async def test_one_message_wakes_one_receiver() -> None:
     assert not await arrivals.wait(1, 0, LONG_S)
 
 
+async def test_who_looked_at_a_queue_that_is_gone_does_not_wait_and_nothing_is_kept_of_it() -> None:
+    arrivals = Arrivals()
+    for _ in range(2):  # also when it was never told of
+        told = arrivals.told(1)
+        arrivals.forget(1)
+        async with asyncio.timeout(5):
+            assert await arrivals.wait(1, told, LONG_S)
+        arrivals.tell(1, 1)
+    for queue in range(100):
+        arrivals.tell(queue, 1)
+        arrivals.forget(queue)
+    assert not arrivals._told
+
+
 async def test_no_message_is_overlooked_between_look_and_wait(store: Sqlite) -> None:
     """Each message is sent while the receiver goes back to its wait, at whatever moment that is."""
     queues = Queues(store)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lambent.events import messages as messages_module
 from lambent.events.message_rows import Wish
 from lambent.events.message_rows import parse_handle as parse
 from lambent.events.messages import Messages
@@ -39,6 +40,26 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     store = await Sqlite.open(tmp_path / "state.db", fsync=False)
     yield World(store)
     await store.close()
+
+
+async def test_no_more_are_received_than_may_be_worked_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages_module, "IN_FLIGHT", 2)
+    monkeypatch.setattr(messages_module, "FULL_EVERY_S", 0.0)
+    queue = await world.queue()
+    await world.messages.send(queue, [draft(str(n)) for n in range(4)])
+    first, _ = await world.messages.receive(queue, Wish(2, 600))
+    assert world.messages.full(queue)
+    assert not await world.messages.receive(queue, Wish(2, 600))
+    waiting = asyncio.create_task(world.messages.receive(queue, Wish(1, 600), wait_s=60))
+    while not world.messages.waiting:
+        await asyncio.sleep(0)
+    handle = parse(first.handle)
+    assert handle
+    await world.messages.delete(queue, [handle])
+    async with asyncio.timeout(30):
+        assert [message.body for message in await waiting] == ["2"]
 
 
 async def test_every_message_is_received_once_by_many_receivers(world: World) -> None:

@@ -9,7 +9,8 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._waiting: dict[int, deque[asyncio.Future[None]]] = {}
-        self._told: dict[int, int] = {}  # how often each queue was told of
+        self._told: dict[int, int] = {}  # how often each queue was told of, beginning with
+        self._before = 0  # which is more than any queue's that was forgotten
         self.closed = False
 
     @property
@@ -18,7 +19,7 @@ class Arrivals:
 
     def tell(self, queue: int, messages: int) -> None:
         """Wake one receiver for each message that may be there now."""
-        self._told[queue] = self._told.get(queue, 0) + 1
+        self._told[queue] = self.told(queue) + 1
         waiting = self._waiting.get(queue)
         while waiting and messages:
             future = waiting.popleft()
@@ -31,7 +32,12 @@ class Arrivals:
 
     def told(self, queue: int) -> int:
         """A receiver asks for it before it looks, and tells it when it waits: what came in between counts."""
-        return self._told.get(queue, 0)
+        return self._told.get(queue, self._before)
+
+    def forget(self, queue: int) -> None:
+        """It is gone, which whoever waits for it learns, or is about to."""
+        self.tell_all(queue)
+        self._before = max(self._before, self._told.pop(queue)) + 1
 
     async def wait(self, queue: int, told: int, timeout_s: float) -> bool:
         """Until a message may be there, or `timeout_s` is over; False when the node stops."""

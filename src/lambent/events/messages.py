@@ -9,13 +9,15 @@ from lambent.events import message_rows as rows
 from lambent.events.arrivals import Arrivals
 from lambent.events.message_rows import Handle, Wish, parse_handle
 from lambent.events.queues import Queues
-from lambent.model.queue import Draft, Message, MessageQueue, Sent, parse_queue_arn
+from lambent.model.queue import IN_FLIGHT, Draft, Message, MessageQueue, Sent, parse_queue_arn
 from lambent.store.base import Store, Transaction
 
 EXPIRE_EVERY_S = 60.0
+FULL_EVERY_S = 1.0
 LATE_S = 0.001  # a waiter that wakes too early would find nothing and wait anew
 
 _NEXT = "SELECT min(visible_at) FROM messages WHERE queue = ? AND visible_at > ?"
+_FULL = "SELECT 1 FROM messages WHERE queue = ? AND visible_at > ? AND receives > 0 LIMIT 1 OFFSET ?"
 _COUNT = """SELECT coalesce(sum(visible_at <= ?), 0),
     coalesce(sum(visible_at > ? AND receives > 0), 0),
     coalesce(sum(visible_at > ? AND receives = 0), 0) FROM messages WHERE queue = ?"""
@@ -39,6 +41,7 @@ class Messages:
         self._arrivals = Arrivals()
         self._returns: set[asyncio.Task[list[bool]]] = set()
         self._expired_at: dict[int, float] = {}  # by queue: when its old messages were last looked for
+        self._full: dict[int, tuple[float, bool]] = {}  # and whether too many were worked on, when looked for
 
     async def send(self, queue: MessageQueue, drafts: Sequence[Draft]) -> list[Sent]:
         """On disk when this returns, all of them or none. Raises `Unavailable` when the disk is full."""
@@ -60,7 +63,7 @@ class Messages:
         while True:
             # Both from before the look, so that nothing that comes while it is under way is missed.
             asked, told = self._clock(), self._arrivals.told(queue.id)
-            taken = await self._taken(queue, wish)
+            taken = [] if self.full(queue) else await self._taken(queue, wish)
             now = self._clock()
             current = self._queues.find(queue.key)
             if taken or now >= deadline or current is None or current.id != queue.id:
@@ -120,7 +123,8 @@ class Messages:
 
     async def delete(self, queue: MessageQueue, handles: Sequence[Handle]) -> None:
         await self._store.write(lambda tx: rows.delete(tx, handles))
-        if queue.fifo:  # the next of their groups can be received
+        _, full = self._full.pop(queue.id, (0.0, False))
+        if queue.fifo or full:  # the next of their groups can be received, or there is room
             self.announce(queue, len(handles))
 
     async def show(self, queue: MessageQueue, changes: Sequence[tuple[Handle, float]]) -> list[bool]:
@@ -131,6 +135,15 @@ class Messages:
         )
         self.announce(queue, len(changes))
         return shown
+
+    def full(self, queue: MessageQueue) -> bool:
+        """Whether so many are being worked on that no more can be received; it may be a second late."""
+        now = self._clock()
+        looked_at, full = self._full.get(queue.id, (-FULL_EVERY_S, False))
+        if now - looked_at >= FULL_EVERY_S:
+            full = bool(self._store.query(_FULL, (queue.id, now, IN_FLIGHT - 1)))
+            self._full[queue.id] = now, full
+        return full
 
     def depth(self, queue: MessageQueue) -> Depth:
         now = self._clock()
@@ -143,8 +156,9 @@ class Messages:
 
     def gone(self, queue: MessageQueue) -> None:
         """The queue was deleted: whoever waits for it gets nothing."""
-        self._arrivals.tell_all(queue.id)
+        self._arrivals.forget(queue.id)
         self._expired_at.pop(queue.id, None)
+        self._full.pop(queue.id, None)
 
     @property
     def closed(self) -> bool:

@@ -11,7 +11,7 @@ from lambent.faces.aws_sqs_wire import failure, invalid, legacy_code, missing
 from lambent.faces.call import Call
 from lambent.faces.errors import ServiceError
 from lambent.model.identity import PrincipalKind
-from lambent.model.queue import MESSAGE_BYTES, RECEIVED_AT_ONCE, MessageQueue
+from lambent.model.queue import IN_FLIGHT, MESSAGE_BYTES, RECEIVED_AT_ONCE, MessageQueue
 
 Members = dict[str, Any]
 
@@ -72,6 +72,8 @@ class MessageOperations:
                 f"{WAIT_S}, if provided."
             )
         timeout_s = _visibility(given.get("VisibilityTimeout", queue.visibility_timeout_s))
+        if not wait_s and not queue.fifo and self.messages.full(queue):  # who waits is told of nothing
+            raise failure("OverLimit", f"{IN_FLIGHT} messages are in flight; delete some of them.")
         messages = await self.messages.receive(queue, Wish(count, timeout_s), wait_s)
         system = given.get("AttributeNames", []) + given.get("MessageSystemAttributeNames", [])
         names = given.get("MessageAttributeNames", [])

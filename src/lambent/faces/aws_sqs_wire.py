@@ -28,6 +28,7 @@ _LEGACY = {
     "InvalidParameterValueException": ("InvalidParameterValue", 400),
     "MessageNotInflight": (f"{_SQS}MessageNotInflight", 400),
     "MissingParameterException": ("MissingParameter", 400),
+    "OverLimit": ("OverLimit", 403),
     "QueueDoesNotExist": (f"{_SQS}NonExistentQueue", 400),
     "QueueNameExists": ("QueueAlreadyExists", 400),
     "ReceiptHandleIsInvalid": ("ReceiptHandleIsInvalid", 404),

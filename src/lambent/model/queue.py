@@ -11,6 +11,7 @@ MESSAGE_BYTES = 1_048_576  # AWS's limit since August 2025, for one message and 
 RECEIVED_AT_ONCE = 10
 RECEIVED_BYTES = 10 * MESSAGE_BYTES
 DEDUPLICATION_S = 300.0
+IN_FLIGHT = 120_000  # AWS's limit of messages that are being worked on
 
 
 class QueueKey(NamedTuple):

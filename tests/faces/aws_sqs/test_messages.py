@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from tests.faces.aws_sqs.conftest import Bench
 
+from lambent.events import messages as messages_module
+
 ARN = "arn:aws:sqs:us-east-1:000000000000:{}"
 
 
@@ -229,3 +231,18 @@ async def test_bad_receives_are_refused(sqs: Bench, given: dict[str, int]) -> No
     ((parameter, value),) = given.items()
     assert code == "InvalidParameterValue"
     assert text.startswith(f"Value {value} for parameter {parameter} is invalid.")
+
+
+async def test_too_many_in_flight_are_told_to_who_does_not_wait(
+    sqs: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages_module, "IN_FLIGHT", 1)
+    url = await sqs.queue()
+    for body in "ab":
+        await sqs("send_message", QueueUrl=url, MessageBody=body)
+    monkeypatch.setattr(messages_module, "FULL_EVERY_S", 0.0)
+    assert len(await sqs.receive(url, 1)) == 1
+    code, message = await sqs.refusal("receive_message", QueueUrl=url)
+    assert code == "OverLimit"
+    assert "in flight" in message
+    assert await sqs.receive(url, WaitTimeSeconds=1) == []
