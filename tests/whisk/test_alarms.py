@@ -69,7 +69,7 @@ def test_intervals_and_dates() -> None:
     [
         ("alarm", {}), ("alarm", {"cron": "x"}), ("alarm", {"cron": "* * * * *", "timezone": "Mars"}),
         ("interval", {}), ("interval", {"minutes": 0}), ("interval", {"minutes": "many"}), ("once", {}),
-        ("once", {"date": "soon"}),
+        ("once", {"date": "soon"}), ("interval", {"minutes": 2**70}),
     ],
 )  # fmt: skip
 def test_what_is_no_alarm(feed: str, parameters: dict[str, Any]) -> None:

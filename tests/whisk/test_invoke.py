@@ -258,6 +258,12 @@ echo "{\\"argument\\": $1, \\"input\\": $input}"
     silent = "#!/bin/sh\necho no json\n"
     guest.ok("PUT", "actions/native", {"exec": {**native, "code": silent}}, overwrite=True)
     assert guest.result("native") == {"error": "The action did not return a dictionary or array."}
+    guest.ok("PUT", "actions/native", {"exec": {**native, "code": "no program"}}, overwrite=True)
+    assert guest.result("native") == {"error": "The executable does not start: Exec format error."}
+    text = "'code' must be a string or attachment object defined in 'exec' for 'blackbox' actions"
+    for none in ("", None):
+        body = {"exec": {**native, "code": none}}
+        assert text in guest.refused(400, "PUT", "actions/native", body, overwrite=True)
 
 
 NODE = """

@@ -220,6 +220,7 @@ def test_what_a_feed_refuses(client: Client, broker: Broker) -> None:
     assert told(topic=None) == "You must supply a 'topic' parameter."
     assert "name it in the setting kafka_brokers" in told(brokers=["127.0.0.1:22"])
     assert "None of the brokers 127.0.0.1:1" in told(brokers=["127.0.0.1:1"])
+    assert told([1]) == "unsupported lifecycleEvent"  # type: ignore[arg-type]
     assert told("EXPLODE") == "unsupported lifecycleEvent"
     assert told(trigger="none") == "You are not authorized for this trigger."
     for event in ("READ", "UPDATE", "PAUSE", "UNPAUSE"):

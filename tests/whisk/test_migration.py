@@ -3,6 +3,8 @@
 import base64
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -75,6 +77,8 @@ def exported(node: RunningNode, tmp_path_factory: pytest.TempPathFactory) -> Pat
     assert leaving.result("native zip", {"n": 1}) == {"n": 1, "native": True}
     sequence(leaving, "thrice", "/_/count", "/_/count", "/_/native")
     sequence(leaving, "nested", "/_/thrice", "/_/count", "/_/lambda/whisk-one-more")
+    leaving.action("solo", "def main(args):\n    return {'n': args['n'] * 2}\n")
+    sequence(leaving, "duo", "/_/solo", "/_/solo")
     sequence(leaving, "stopped", "/_/fails", "/_/count")
     sequence(leaving, "theirs", "/_/count", "/whisk.system/utils/echo")
     sequence(leaving, "around", "/_/theirs")
@@ -125,7 +129,30 @@ def test_executables_and_sequences_are_functions(exported: Path, node: RunningNo
     assert configuration["Timeout"] == 900, "as long as its parts together, and as Lambda lets it"
     policy = json.loads((exported / "roles" / "policy.json").read_text())
     names = {arn.rpartition(":")[2] for arn in policy["Statement"][1]["Resource"]}
-    assert names == {"count", "fails", "native", "thrice", "whisk-one-more"}
+    assert names == {"count", "fails", "native", "solo", "thrice", "whisk-one-more"}
+
+
+def test_the_script_deploys(exported: Path, node: RunningNode, tmp_path: Path) -> None:
+    """By the aws command, twice; the sequence's part is called by what the exported role allows."""
+    folder = Path(shutil.copytree(exported, tmp_path / "copy"))
+    for file in (folder / "functions").iterdir():
+        if file.stem not in ("solo", "duo"):
+            file.unlink()
+    key, secret = node.keys()
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "AWS_ENDPOINT_URL": node.url,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for _ in range(2):
+        done = subprocess.run(["sh", folder / "deploy.sh"], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert [arn.rpartition(":")[2] for arn in done.stdout.split()] == ["duo", "solo"]
+        answer = node.client("lambda").invoke(FunctionName="duo", Payload=b'{"n": 3}')
+        assert json.load(answer["Payload"]) == {"n": 12}
 
 
 def test_what_is_not_exported_is_told(exported: Path) -> None:
@@ -144,7 +171,6 @@ def test_what_else_is_exported(exported: Path, node: RunningNode) -> None:
     assert json.loads((exported / "rules.json").read_text()) == [
         {"rule": "rule", "trigger": "event", "active": True, "function": "plain"}
     ]
-    subprocess.run(["sh", "-n", exported / "deploy.sh"], check=True)
     with zipfile.ZipFile(io.BytesIO((exported / "functions" / "plain.zip").read_bytes())) as package:
         compile(package.read("lambda_function.py"), "lambda_function.py", "exec")
     for arguments, text in ((("leaving", str(exported)), "is not empty"), (("nobody", "x"), "no user has")):

@@ -71,6 +71,7 @@ WRONG_ACTION = {
         "exec": EXEC,
         "limits": {"memory": 128.5},
     },
+    f"{MALFORMED}Expected List as JsArray, but got 1": {"exec": EXEC, "delAnnotations": 1},
     "log size 11 MB exceeds allowed threshold of 10 MB": {"exec": EXEC, "limits": {"logs": 11}},
 }
 WRONG_RULE = {
@@ -434,7 +435,11 @@ def test_api_management(owner: Client, other: Client, stranger: Client) -> None:
     assert other.raw("DELETE", delete, None, {"basepath": "/shop"}).status == 502
     for method, path in (("POST", create), ("GET", get), ("DELETE", delete)):
         assert stranger.raw(method, path, b"{}" if method == "POST" else None).status == 401
-    for body in (b"{", b"[]", b"{}", b'{"apidoc": {}}', b'{"apidoc": {"swagger": "{"}}'):
+    named = {**given, "action": {"namespace": "_"}}
+    for body in (
+        *(b"{", b"[]", b"{}", b'{"apidoc": {}}', b'{"apidoc": {"swagger": "{"}}'),
+        json.dumps({"apidoc": named}).encode(),
+    ):
         answer = owner.raw("POST", create, body)
         assert (answer.status, set(answer.json)) == (502, {"error"}), "an action's error, which has no code"
     unknown = owner.raw("DELETE", delete, None, {"basepath": "/none"})

@@ -45,8 +45,17 @@ aws iam get-role --role-name {role} >/dev/null 2>&1 ||
 role=$(aws iam get-role --role-name {role} --query Role.Arn --output text)
 aws iam put-role-policy --role-name {role} --policy-name logs --policy-document file://roles/policy.json
 for file in functions/*.json; do
-    aws lambda create-function --cli-input-json "file://$file" --role "$role" \\
-        --zip-file "fileb://${{file%.json}}.zip" --query FunctionArn --output text
+    name=$(basename "$file" .json)
+    if aws lambda get-function-configuration --function-name "$name" >/dev/null 2>&1; then
+        aws lambda update-function-code --function-name "$name" \\
+            --zip-file "fileb://${{file%.json}}.zip" >/dev/null
+        aws lambda wait function-updated-v2 --function-name "$name"
+        aws lambda update-function-configuration --cli-input-json "file://$file" --role "$role" \\
+            --query FunctionArn --output text
+    else
+        aws lambda create-function --cli-input-json "file://$file" --role "$role" \\
+            --zip-file "fileb://${{file%.json}}.zip" --query FunctionArn --output text
+    fi
 done
 """
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from lambent.faces.http import Response
 from lambent.faces.openwhisk_ask import Ask, answer
 from lambent.faces.openwhisk_documents import action_document, action_summary
@@ -15,7 +17,7 @@ from lambent.model.function import Code
 from lambent.store.packages import Packages
 from lambent.whisk import code as codes
 from lambent.whisk.entities import Action, Package, next_version
-from lambent.whisk.errors import EXISTS, Refusal
+from lambent.whisk.errors import EXISTS, Refusal, malformed
 from lambent.whisk.kinds import SEQUENCE, Kinds
 from lambent.whisk.names import Name
 from lambent.whisk.parameters import merge, read_pairs
@@ -104,6 +106,8 @@ def _change(
     publish = read_publish(body)
     given = read_pairs(body.get("annotations"), "annotations")
     dropped = body.get("delAnnotations") or []
+    if not isinstance(dropped, list):
+        raise malformed(f"Expected List as JsArray, but got {orjson.dumps(dropped).decode()}")
     parameters = read_pairs(body["parameters"], "parameters") if "parameters" in body else None
 
     def change(before: Action | None) -> Action:

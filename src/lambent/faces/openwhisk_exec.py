@@ -49,7 +49,7 @@ async def read_exec(
 
 async def _code(given: dict[str, Any], kind: str) -> Exec:
     text = given.get("code")
-    if not isinstance(text, str) or (not text.strip() and kind != BLACKBOX):
+    if not isinstance(text, str) or not text.strip():
         raise malformed(
             f"'code' must be a string or attachment object defined in 'exec' for '{kind}' actions"
         )

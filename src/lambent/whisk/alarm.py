@@ -10,6 +10,7 @@ from lambent.whisk.cron import BadCron
 from lambent.whisk.cron import parse as parse_cron
 from lambent.whisk.names import Name
 
+LONGEST_MINUTES = 10 * 366 * 24 * 60
 FEEDS = ("alarm", "interval", "once")
 
 
@@ -69,6 +70,8 @@ def _interval(given: Mapping[str, Any], after: datetime, start: datetime | None)
         raise BadAlarm("the minutes parameter must be an integer") from None
     if minutes < 1:
         raise BadAlarm("the minutes parameter must be an integer greater than or equal to 1")
+    if minutes > LONGEST_MINUTES:
+        raise BadAlarm(f"the minutes parameter must not be over {LONGEST_MINUTES}, ten years")
     return start if start and start > after else after + timedelta(minutes=minutes)
 
 

@@ -28,10 +28,15 @@ def from_document(namespace: str, swagger: Any) -> Api:
         raise BadApi("Swagger is missing or has no paths")
     base = _base(swagger.get("basePath"))
     for path, operations in swagger["paths"].items():
+        if not isinstance(operations, dict):
+            raise BadApi(f"{path} has no operations")
         for method, operation in _operations(operations):
-            if "url" not in operation.get("x-openwhisk", {}):
+            about = operation.get("x-openwhisk") if isinstance(operation, dict) else None
+            if not isinstance(about, dict) or not isinstance(about.get("url"), str):
                 raise BadApi(f"x-openwhisk of {method} {path} has no url")
-    return Api(name=name_of(namespace, base), document={"swagger": "2.0", **swagger, "basePath": base})
+    info = swagger["info"] if isinstance(swagger.get("info"), dict) else {}
+    whole = {"swagger": "2.0", **swagger, "basePath": base, "info": info}
+    return Api(name=name_of(namespace, base), document=whole)
 
 
 def add_operation(before: Api | None, namespace: str, given: Mapping[str, Any]) -> Api:
@@ -49,6 +54,8 @@ def add_operation(before: Api | None, namespace: str, given: Mapping[str, Any]) 
     if method.lower() not in METHODS or not path.startswith("/"):
         raise BadApi(f"{method} {path} is no operation of an API")
     action = given["action"]
+    if not isinstance(action, dict) or "name" not in action:
+        raise BadApi("apidoc is missing the action.name field")
     package, _, name = str(action["name"]).rpartition("/")
     own = "" if action.get("namespace") in (None, "_") else str(action["namespace"])
     operation_id = f"{method.lower()}{re.sub('[^A-Za-z0-9]', '', path.title())}"

@@ -59,7 +59,7 @@ class Subscriptions:
         self._running: dict[Name, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
-        self._events: Mapping[object, Callable[[Call, Name], Awaitable[Mapping[str, Any]]]] = {
+        self._events: Mapping[str, Callable[[Call, Name], Awaitable[Mapping[str, Any]]]] = {
             "CREATE": self._create,
             "READ": self._read,
             "UPDATE": self._update,
@@ -91,7 +91,7 @@ class Subscriptions:
                 or trigger.namespace != call.identity.namespace.name
             ):
                 raise BadSubscription("You are not authorized for this trigger.")
-            event = self._events.get(given.get("lifecycleEvent"))
+            event = self._events.get(str(given.get("lifecycleEvent")))
             if event is None:
                 raise BadSubscription("unsupported lifecycleEvent")
             async with self._changing:

@@ -37,7 +37,10 @@ def run(path: str, event: Any) -> Any:
     """What the executable answered; what it printed before is its log."""
     text = json.dumps(event)
     arguments = [text] if len(text.encode()) <= ARGUMENT_BYTES else []
-    process = subprocess.run([path, *arguments], input=text + "\n", stdout=subprocess.PIPE, text=True)
+    try:
+        process = subprocess.run([path, *arguments], input=text + "\n", stdout=subprocess.PIPE, text=True)
+    except OSError as error:
+        raise Fault("Whisk.RunError", "The executable does not start: %s." % error.strerror) from None
     lines = process.stdout.splitlines()
     try:
         answer = json.loads(lines[-1])
