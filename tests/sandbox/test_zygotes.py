@@ -1,6 +1,7 @@
 """Fork servers: what is loaded ahead, for whom, and that they hold nothing."""
 
 import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,25 @@ import pytest
 from tests.sandbox.conftest import Up, process_on, sandbox_on, start_in, write_code
 from tests.sandbox.launched import Config, this_interpreter
 
+from lambent.model.interpreter import Interpreter
+from lambent.runtimes.catalog import Catalog
 from lambent.sandbox import zygotes
 from lambent.sandbox.base import SandboxError, SandboxSpec
+
+HOOKS = """
+import importlib, os, sys
+os.register_at_fork = lambda **hooks: print(sys._getframe(1).f_globals["__name__"])
+sys.path.append(sys.argv[1])
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+"""
+
+
+@pytest.fixture
+def interpreters() -> list[Interpreter]:
+    """Those of the machine that are forked from."""
+    catalog = Catalog.find()
+    return [catalog.get(name) for name in catalog.interpreters]
 
 
 def libraries(folder: Path) -> Path:
@@ -61,6 +79,20 @@ async def test_what_was_preloaded_is_there_and_a_copy_comes_first(up: Up, data: 
     sandbox = await sandbox_on(launched, code, interpreter=interpreter, own_packages=frozenset({"ahead"}))
     own = await start_in(launched, sandbox)
     assert (await own.call(ask))["got"][0] == "own copy"
+
+
+def test_a_fork_without_hooks_misses_none_that_matters(interpreters: list[Interpreter]) -> None:
+    """Those of the standard library are about threads and loops, which it has not, and random numbers."""
+    harmless = {"asyncio.events", "concurrent.futures.thread", "logging", "random", "threading"}
+    for interpreter in interpreters:
+        modules = zygotes.kind_for(interpreter, True).modules
+        done = subprocess.run(
+            [interpreter.executable, "-S", "-c", HOOKS, str(interpreter.libraries or ""), *modules],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert set(done.stdout.split()) <= harmless
 
 
 @pytest.mark.slow

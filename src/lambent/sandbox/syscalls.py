@@ -23,6 +23,7 @@ _SAME = {
     "fsmount": 432,
     "pidfd_open": 434,
     "openat2": 437,
+    "process_madvise": 440,
     "mount_setattr": 442,
     "landlock_create_ruleset": 444,
     "landlock_add_rule": 445,
@@ -41,6 +42,8 @@ SIGCHLD = 17
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_NOATIME, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1024, 32, 4096, 16384, 1 << 18
 MNT_DETACH = 2
+MADV_POPULATE_READ, MADV_POPULATE_WRITE = 22, 23
+VECTORS = 1024  # that the kernel takes at a time
 
 AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
@@ -85,6 +88,14 @@ def clone(flags: int) -> int:
     """A fork into new namespaces. The child may only make system calls and exec: no fork hook has run."""
     arguments = [ctypes.c_long(n) for n in (number("clone"), flags | SIGCHLD, 0, 0, 0, 0)]
     return _checked(_holding.syscall(*arguments), "clone")
+
+
+def fork() -> int:
+    """A fork without Python's hooks, which touch more pages than all that a stem does.
+
+    For a process of one thread that holds no lock: what is left to do is `random.seed` and the like.
+    """
+    return _checked(_holding.fork(), "fork")
 
 
 def unshare(flags: int) -> None:
@@ -150,6 +161,20 @@ def open_beneath(folder: int, path: str, flags: int) -> int:
 
 def pidfd_open(pid: int) -> int:
     return call("pidfd_open", pid, 0)
+
+
+def populate(pages: bytes, advice: int = MADV_POPULATE_WRITE) -> None:
+    """Have pages of this process there, as if each had been written to: `struct iovec` after another.
+
+    Raises OSError where one is not mapped, or the kernel knows no such thing (before Linux 6.13).
+    """
+    own = pidfd_open(os.getpid())
+    try:
+        for at in range(0, len(pages), VECTORS * 16):
+            some = pages[at : at + VECTORS * 16]
+            call("process_madvise", own, some, len(some) // 16, advice, 0)
+    finally:
+        os.close(own)
 
 
 def prctl(option: int, *arguments: int) -> int:

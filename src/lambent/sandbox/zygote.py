@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import ssl
+import struct
 import sys
 import types
 import typing
@@ -30,6 +31,7 @@ OPEN_MAX = 256  # more descriptors than a zygote ever has
 FILES = 1024  # AWS's limit of open files
 PROCESSES = 1024  # too
 FUNCTION = 993  # as in sandbox/users.py
+NOBODY = 65534
 SNAPSTART = "_LAMBENT_SNAPSTART"  # tells `runtimes/python/snapstart.py` how to begin
 NO_CORE = 1  # with 0 a core dump still goes to a host's handler, where it has one
 SET_UP_FAILED = 125
@@ -37,7 +39,7 @@ SANDBOX = syscalls.CLONE_NEWNS | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS |
 PLACES = {"code": "/var/task", "layers": "/opt", "tmp": "/tmp"}
 IMAGE = "/.lambent/image"  # where an image's root is mounted before it becomes the root
 SHARED = ("/dev", "/etc/hosts", "/etc/resolv.conf", "/tmp", "/proc")
-OUT_OF_MEMORY_SCORE = "1000"  # the machine's memory ends with an instance, not with the node
+OUT_OF_MEMORY_SCORE = b"1000"  # the machine's memory ends with an instance, not with the node
 
 if typing.TYPE_CHECKING:
     Descriptors = dict[str, list[int]]
@@ -55,6 +57,7 @@ class Zygote:
         kernel = landlock.version()
         self.wall = landlock.Wall(kernel) if kernel else None
         self.own = syscalls.pidfd_open(os.getpid())
+        self.pages = b""  # that every process writes to, as `populate` takes them
 
     def serve(self) -> None:
         """Answer until the launcher is gone."""
@@ -74,6 +77,27 @@ class Zygote:
             if self.launcher.fileno() in ready and not self.answer():
                 return
 
+    def rehearse(self) -> None:
+        """Learn from a process that serves nobody which pages every process writes to, where that can be."""
+        rehearsal = sys.modules["_lambent.rehearsal"]
+        waiting, stem = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control, inside = socket.socketpair()
+        read, output = os.pipe()
+        pid = syscalls.fork()
+        if pid == 0:
+            self.become(0, {"waiting": [stem.detach()]})
+        stem.close()
+        given = {"environment": rehearsal.VARIABLES, "uid": NOBODY, "descriptors": ["control", "output"]}
+        wire.send(waiting, given, [inside.fileno(), output])
+        inside.close()
+        with contextlib.suppress(OSError, ValueError):
+            self.pages = mapped(rehearsal.ask(control))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        waiting.close()
+        control.close()
+        wire.close([read, output])
+
     def answer(self) -> bool:
         """Serve one request; False when the launcher is gone."""
         frame = wire.receive(self.launcher)
@@ -91,7 +115,7 @@ class Zygote:
         """Fork a stem into the pid namespace of a sandbox's init."""
         syscalls.setns(given["init"][0], syscalls.CLONE_NEWPID)
         try:
-            pid = os.fork()
+            pid = syscalls.fork()
             if pid == 0:
                 self.become(number, given)
             return pid
@@ -103,9 +127,12 @@ class Zygote:
         """The stem's way: into the sandbox; once it is taken, out of every privilege, and into the entry."""
         try:
             forget_the_zygote()
+            join(given)
+            if self.pages:
+                syscalls.populate(self.pages)
             enter(given)
             rules = self.wall.begin() if self.wall else -1
-            frame = wire.receive(socket.socket(fileno=given["waiting"][0]))
+            frame = await_owner(given["waiting"][0])
             if frame is None:  # nobody will come any more
                 os._exit(0)
             request, descriptors = frame
@@ -116,7 +143,8 @@ class Zygote:
             confine(request["uid"], self.filters[request["environment"].get(SNAPSTART) == "restored"])
             adopt(given)
         except BaseException as error:
-            wire.send(self.launcher, {"id": number, "failed": repr(error)})
+            if number:  # else it is a rehearsal
+                wire.send(self.launcher, {"id": number, "failed": repr(error)})
             os._exit(SET_UP_FAILED)
         run(self.entry, request["environment"])
 
@@ -144,18 +172,44 @@ def named(request: dict[str, typing.Any], descriptors: list[int]) -> Descriptors
     return given
 
 
-def enter(given: Descriptors) -> None:
-    """Join the control groups first, so that all that follows is counted, then the namespaces."""
+def join(given: Descriptors) -> None:
+    """Enter the control groups first, so that all that follows is counted."""
     for group in given.get("group", ()):
         os.write(group, b"0")
+
+
+def enter(given: Descriptors) -> None:
+    """Enter the namespaces; a rehearsal has some of its own."""
     syscalls.unshare(syscalls.CLONE_NEWCGROUP)
-    syscalls.setns(given["init"][0], SANDBOX)
+    if "init" in given:
+        syscalls.setns(given["init"][0], SANDBOX)
+    else:
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.mount("proc", "/proc", "proc")
+
+
+def mapped(runs: list[tuple[int, int]]) -> bytes:
+    """The runs of pages that are there in this process, too, as `populate` takes them."""
+    found = b""
+    for run in runs:
+        packed = struct.pack("=QQ", *run)
+        with contextlib.suppress(OSError):
+            syscalls.populate(packed, syscalls.MADV_POPULATE_READ)
+            found += packed
+    return found
+
+
+def await_owner(waiting: int) -> tuple[dict[str, typing.Any], list[int]] | None:
+    """Whose the stem is, with what belongs to it; None when nobody will come any more."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, waiting) as told:
+        return wire.receive(told)
 
 
 def furnish(given: Descriptors, uid: int) -> None:
     """Put what belongs to one version and one sandbox where it is looked for; now there is a /proc, too."""
-    with open("/proc/self/oom_score_adj", "w") as score:
-        score.write(OUT_OF_MEMORY_SCORE)
+    score = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    os.write(score, OUT_OF_MEMORY_SCORE)
+    os.close(score)
     for name, place in PLACES.items():
         for mount in given.get(name, ()):
             syscalls.move_mount(mount, place)
@@ -233,6 +287,7 @@ def functions(libraries: str, bootstrap: str) -> Entry:
     with pipes_for_output():
         module.prepare()
         importlib.import_module(package.__name__ + ".snapstart").prepare()
+        importlib.import_module(package.__name__ + ".rehearsal")
 
     def entry(control: int, environment: dict[str, str]) -> int | None:
         return module.main(control, libraries=libraries, environment=environment)  # type: ignore[no-any-return]
@@ -308,4 +363,7 @@ def main(kind: str, libraries: str, bootstrap: str, *modules: str) -> None:
     gc.freeze()
     launcher = socket.socket(fileno=LAUNCHER)
     wire.send(launcher, {"ready": True})
-    Zygote(launcher, entry).serve()
+    zygote = Zygote(launcher, entry)
+    if kind == "functions":
+        zygote.rehearse()
+    zygote.serve()

@@ -71,6 +71,7 @@ def begin(environment: Optional[Mapping[str, str]] = None) -> None:
         os.environ.clear()
         os.environ.update(environment)
     time.tzset()
+    threading.main_thread()._set_native_id()  # type: ignore[attr-defined]  # no hook of a fork has run
     renew()
     output.configure_logging()
 
@@ -200,7 +201,7 @@ def _channel(control_fd: Optional[int]) -> Channel:
 
 def _control(fd: int) -> socket.socket:
     os.set_inheritable(fd, False)  # programs that the handler starts have no business with it
-    control = socket.socket(fileno=fd)
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fd)
     control.setblocking(True)
     return control
 
