@@ -1,6 +1,7 @@
 """Templates and what begins with them, on a launcher, as an instance does it."""
 
 import asyncio
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -26,7 +27,13 @@ ENVIRONMENT = {
 
 
 async def begin(
-    launched: Launched, code: Path, file: int, mode: str, own: dict[str, str] | None = None, **more: Any
+    launched: Launched,
+    code: Path,
+    file: int,
+    mode: str,
+    own: dict[str, str] | None = None,
+    touched: bytes = b"",
+    **more: Any,
 ) -> Caller:
     """A process of SnapStart that has been told what is its own."""
     sandbox = await sandbox_on(launched, code, memory_mb=1024, **more)
@@ -35,15 +42,22 @@ async def begin(
         environment |= ENVIRONMENT
     caller = Caller(await sandbox.start(environment, file))
     launched.callers.append(caller)
+    if mode == "restored":
+        await send(caller, frames.TOUCHED, touched)
     await tell(caller, own or {})
     return caller
 
 
-async def tell(caller: Caller, own: dict[str, str]) -> None:
-    """Who it is."""
+async def tell(caller: Caller, own: dict[str, str], meta: bytes = b"") -> None:
+    """Who it is; with a meta it is observed."""
     told = json.dumps({"environment": own, "credentials": CREDENTIALS}).encode()
-    frame = frames.HEADER.pack(frames.IDENTITY, 0, len(told)) + told
-    await asyncio.get_running_loop().sock_sendall(caller.process.control, frame)
+    await send(caller, frames.IDENTITY, told, meta)
+
+
+async def send(caller: Caller, kind: int, payload: bytes, meta: bytes = b"") -> None:
+    frame = frames.HEADER.pack(kind, len(meta), len(payload)) + meta + payload
+    with contextlib.suppress(OSError):  # the process is gone; its exit is the answer
+        await asyncio.get_running_loop().sock_sendall(caller.process.control, frame)
 
 
 async def snapshot(launched: Launched, code: Path, **more: Any) -> tuple[int, str]:

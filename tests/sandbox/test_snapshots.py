@@ -2,16 +2,18 @@
 
 import asyncio
 import os
+import struct
 from pathlib import Path
 
 import pytest
 from tests.conformance.caller import Caller
 from tests.sandbox.conftest import RUN, Up, process_on, sandbox_on, write_code
-from tests.sandbox.launched import Config, this_interpreter
-from tests.sandbox.snapshots import begin, restored, snapshot, tell
+from tests.sandbox.launched import Config, Launched, this_interpreter
+from tests.sandbox.snapshots import begin, restored, send, snapshot, tell
 from tests.sandbox.test_zygotes import zygotes_of
 from tests.security.test_processes import TWINS
 
+from lambent.invoke.observed import TOUCHED_BYTES
 from lambent.runtimes.catalog import Catalog
 from lambent.runtimes.python import frames
 from lambent.runtimes.python.checkpoint import FAILED
@@ -59,6 +61,17 @@ got = {
     "umask": os.umask(0o27), "child": os.waitpid(child, 0)[1] >> 8,
 }
 del HEAP[:]
+"""
+# Memory that only one invocation writes: half of the pages of each megabyte.
+FAULTS = """
+import resource
+AREA = bytearray(4 << 20)
+"""
+WORK = """
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for place in range(0, len(AREA), 8192):
+    AREA[place] = 1
+got = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 """
 THREAD = (
     RUN + "\nimport threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
@@ -209,16 +222,35 @@ async def test_a_hundred_copies_are_no_twins(up: Up, data: Path) -> None:
         assert len({one[number] for one in drawn}) == COPIES + 1, kind
 
 
-async def test_what_waits_for_its_identity_has_none(up: Up, data: Path) -> None:
-    """All that a restore can do ahead is done then."""
+async def test_what_the_first_touched_is_brought_in_for_the_next(up: Up, data: Path) -> None:
+    """Before it knows who it is; a list that a process has made up harms itself at most."""
     launched = await up()
-    code = write_code(data)
+    code = write_code(data, text=RUN + FAULTS)
     file, problem = await snapshot(launched, code)
     assert problem == ""
+    first = await waiting(launched, code, file, b"")
+    await tell(first, {"WHO": "first"}, meta=b"{}")
+    await first.ready()
+    faults = (await first.call(WORK))["got"]
+    kind, _, touched = await first.frame()
+    assert kind == frames.TOUCHED
+    assert len(touched) <= TOUCHED_BYTES
+    second = await waiting(launched, code, file, touched)
+    await tell(second, {"WHO": "second"})
+    await second.ready()
+    assert (await second.call(WORK))["got"] < faults / 4
+    assert (await second.call("got = os.environ['WHO']"))["got"] == "second"
+    invented = struct.pack("=6Q", 22, 1 << 62, 4096 | 23, 1 << 40, 9 << 60, 7) + b"x"
+    third = await waiting(launched, code, file, invented[:-1])
+    await tell(third, {})
+    await third.ready()
+
+
+async def waiting(launched: Launched, code: Path, file: int, touched: bytes) -> Caller:
+    """A process that has all but an identity."""
     sandbox = await sandbox_on(launched, code, memory_mb=1024)
     caller = Caller(await sandbox.start({"_LAMBENT_SNAPSTART": "restored"}, file))
     launched.callers.append(caller)
+    await send(caller, frames.TOUCHED, touched)
     assert (await caller.frame())[0] == frames.LAID
-    await tell(caller, {"WHO": "me"})
-    await caller.ready()
-    assert (await caller.call("got = os.environ['WHO']"))["got"] == "me"
+    return caller

@@ -21,6 +21,7 @@ PAYLOAD_BYTES = RESPONSE_PAYLOAD_BYTES
 class Kind(IntEnum):
     INVOKE = 1
     IDENTITY = 2
+    TOUCHED = 3
     READY = 10
     INIT_ERROR = 11
     ANSWER = 12

@@ -2,17 +2,18 @@
 
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import orjson
 
 from lambent.invoke.connection import Connection
 from lambent.invoke.frames import BadFrame, Frame, Kind
+from lambent.invoke.observed import Observed
+from lambent.invoke.reply import Reply, broken, error, error_body, exited, init_failed
 from lambent.invoke.runtime_connection import RuntimeConnection
 from lambent.invoke.stream import Stream
 from lambent.invoke.template import NOT_RESTORED, RESTORED, Origin, Stale, Template
 from lambent.invoke.transcript import Transcript
-from lambent.model.errors import InitFailed, InvalidContent, SnapStartFailed, SnapStartTimeout
+from lambent.model.errors import InvalidContent, SnapStartFailed, SnapStartTimeout
 from lambent.model.function import Version
 from lambent.model.interpreter import Interpreter
 from lambent.model.invocation import TIMED_OUT, Invocation, Outcome, Run
@@ -21,7 +22,7 @@ from lambent.records import report
 from lambent.sandbox.base import Exit, Process, Sandbox, SandboxError
 
 UNHANDLED = "Unhandled"
-ERROR_TYPE_CHARACTERS = PROBLEM_CHARACTERS = 256
+PROBLEM_CHARACTERS = 256
 _ANSWER = int(Kind.ANSWER)  # an attribute of an enumeration is slow to look up
 NOT_IN_TIME = "Lambda couldn't restore the snapshot within the timeout limit."
 HOOK_FAILED = (
@@ -29,17 +30,6 @@ HOOK_FAILED = (
     "For more information, check the Amazon CloudWatch logs."
 )
 NOT_JSON = "Could not parse request body into json: Could not parse payload into json: "
-
-
-class Reply(NamedTuple):
-    """What a process gave to a question, in the invocation's terms."""
-
-    payload: bytes
-    error_type: str | None = None
-    status: str = (
-        ""  # as in REPORT: timeout or error when the platform ended the run, which costs the process
-    )
-    lines: tuple[str, ...] = ()  # what the platform says about it in the log
 
 
 class Instance:
@@ -93,7 +83,7 @@ class Instance:
 
         Raises `Stale`, `SandboxError`.
         """
-        if not _is(await self._lay(RESTORE_TIMEOUT_S), Kind.LAID):
+        if not _is(await self._lay(RESTORE_TIMEOUT_S, ahead=True), Kind.LAID):
             raise SandboxError(f"the snapshot of {self.version.arn} cannot be restored")
         self.is_spare = True
         self.freeze()
@@ -149,7 +139,7 @@ class Instance:
         self._transcript.close()
         self._transcript.flush()
         if reply is not None:
-            raise _init_failed(reply)
+            raise init_failed(reply)
 
     async def run(self, invocation: Invocation, stream: Stream | None = None) -> Outcome:
         """Raises `InvalidContent` when the payload is not JSON. A streamed answer goes to `stream`."""
@@ -207,16 +197,21 @@ class Instance:
         connection = self._connection
         assert connection is not None
         if self._origin is not None:
-            connection.send(b"", self._origin.identity, Kind.IDENTITY)
+            meta = b"{}" if isinstance(connection, Observed) else b""
+            connection.send(meta, self._origin.identity, Kind.IDENTITY)
         answer = await connection.receive(timeout_s)
         if not _is(answer, Kind.READY):
             await self._drop_process()
         return answer
 
-    async def _lay(self, timeout_s: float) -> Frame | Exit | None:
+    async def _lay(self, timeout_s: float, *, ahead: bool = False) -> Frame | Exit | None:
         """Start a process that goes on with the snapshot; LAID when only its identity is missing."""
         await self._drop_process()
         connection = await self._start_process(RESTORED)
+        assert self._origin is not None
+        assert self._origin.template is not None
+        touched = self._origin.template.touched if ahead else None  # it takes as long as it saves
+        connection.send(b"", touched or b"", Kind.TOUCHED)
         answer = await connection.receive(timeout_s)
         if _is(answer, Kind.LAID):
             return answer
@@ -235,8 +230,8 @@ class Instance:
         if isinstance(answer, Frame):
             if answer.kind == wanted:
                 return None
-            return _error(answer, "error") if answer.kind == Kind.INIT_ERROR else _broken("")
-        return Reply(b"", status="timeout") if answer is None else _exited(answer, "")
+            return error(answer, "error") if answer.kind == Kind.INIT_ERROR else broken("")
+        return Reply(b"", status="timeout") if answer is None else exited(answer, "")
 
     def _begin_anew(self) -> None:
         """Nobody begins with this snapshot any more; whoever has lost its process runs init itself."""
@@ -246,6 +241,9 @@ class Instance:
             self._origin = origin.plain()
 
     def _connect(self, process: Process) -> Connection | RuntimeConnection:
+        template = self._origin.template if self._origin else None
+        if template is not None and template.is_sealed and template.touched is None:
+            return Observed(process, self._transcript.feed, template)
         if self._interpreter.forks:
             return Connection(process, self._transcript.feed)
         return RuntimeConnection(process, self._transcript.feed, self._environment)
@@ -276,7 +274,7 @@ class Instance:
         if isinstance(answer, Frame):
             reply = self._reply_of(invocation, answer)
         else:
-            reply = self._timed_out(invocation) if answer is None else _exited(answer, invocation.request_id)
+            reply = self._timed_out(invocation) if answer is None else exited(answer, invocation.request_id)
         if reply.status:
             await self._drop_process()
         return reply
@@ -300,22 +298,22 @@ class Instance:
         try:
             meta = frame.meta_object()
         except BadFrame:
-            return _broken(invocation.request_id)
+            return broken(invocation.request_id)
         if meta.get("id") != invocation.request_id:
-            return _broken(invocation.request_id)
+            return broken(invocation.request_id)
         if frame.kind == Kind.ANSWER:
             return Reply(frame.payload)
         if frame.kind == Kind.ERROR:
-            return _error(frame, "")
+            return error(frame, "")
         if frame.kind == Kind.NOT_JSON:
             raise InvalidContent(NOT_JSON + str(meta.get("message", "")))
-        return _broken(invocation.request_id)
+        return broken(invocation.request_id)
 
     def _timed_out(self, invocation: Invocation) -> Reply:
         timeout_s = self.version.timeout_s
         message = report.timeout_message(invocation.request_id, timeout_s)
         line = report.timeout_line(time.time(), invocation.request_id, timeout_s)
-        return Reply(_error_body(TIMED_OUT, message), TIMED_OUT, "timeout", (line,))
+        return Reply(error_body(TIMED_OUT, message), TIMED_OUT, "timeout", (line,))
 
     def _conclude(
         self, invocation: Invocation, reply: Reply, started_at: float, duration_ms: float
@@ -353,43 +351,3 @@ class Instance:
 
 def _is(answer: Frame | Exit | None, kind: Kind) -> bool:
     return isinstance(answer, Frame) and answer.kind == kind
-
-
-def _error_body(error_type: str, message: str) -> bytes:
-    return orjson.dumps({"errorType": error_type, "errorMessage": message})
-
-
-def _error(frame: Frame, status: str) -> Reply:
-    """An error as the runtime describes it."""
-    try:
-        described = orjson.loads(frame.payload)
-        error_type = _word(str(described["errorType"]))
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return _broken("")
-    return Reply(frame.payload, error_type, status)
-
-
-def _init_failed(reply: Reply) -> InitFailed:
-    """Why a version has no template, with AWS's code."""
-    if reply.status == "timeout":
-        return InitFailed("The function's init took longer than it may.", "FunctionError.InitTimeout")
-    told = orjson.loads(reply.payload)
-    text = f"{told['errorType']}: {told.get('errorMessage', '')}"
-    return InitFailed(f"The function's init failed: {text}", "FunctionError.RuntimeInitError")
-
-
-def _word(text: str) -> str:
-    """An error's type goes into lines of the log and into the meter, and the process may be hostile."""
-    return "".join(character for character in text[:ERROR_TYPE_CHARACTERS] if character.isprintable())
-
-
-def _exited(ended: Exit, request_id: str) -> Reply:
-    signal = 9 if ended.out_of_memory else ended.signal
-    message = report.exit_message(request_id, ended.status, signal)
-    line = report.exit_line(request_id, ended.status, signal)
-    return Reply(_error_body("Runtime.ExitError", message), "Runtime.ExitError", "error", (line,))
-
-
-def _broken(request_id: str) -> Reply:
-    """The process spoke out of turn; it is stopped like one that crashed."""
-    return _exited(Exit(None, 9), request_id)

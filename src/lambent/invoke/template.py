@@ -36,11 +36,13 @@ class Template:
     token: str  # by which its processes ask for their credentials
     problem: str = ""
     stale: bool = False
+    touched: bytes | None = None  # what its first process touched until its answer; others bring it in ahead
+    is_sealed: bool = False
     file: int = field(default_factory=_file)
 
     @property
     def has_snapshot(self) -> bool:
-        return not self.problem and not self.stale
+        return self.is_sealed and not self.stale
 
     @property
     def size_bytes(self) -> int:
@@ -48,6 +50,7 @@ class Template:
 
     def seal(self) -> None:
         """No more is written into it, by anybody."""
+        self.is_sealed = True
         fcntl.fcntl(self.file, fcntl.F_ADD_SEALS, SEALS)
 
     def give_up(self, problem: str) -> None:

@@ -106,7 +106,7 @@ def run(channel: Channel, libraries: str, layers: Sequence[str], snapstart: Any 
         return 1
     output.flush()
     channel.write(frames.READY)
-    serve(channel, function)
+    serve(snapstart.observed(channel) if snapstart else channel, function)
     output.flush()
     os._exit(0)  # the node has gone: nobody waits for threads and exit hooks
 

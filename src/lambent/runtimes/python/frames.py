@@ -11,6 +11,7 @@ HEADER = struct.Struct("!BII")
 # Node to process: {"id", "deadline_ms", "arn", "client_context", "tenant", "trace", "streams"}, the event.
 INVOKE = 1
 IDENTITY = 2  # what this process of a SnapStart is alone to know: {"environment", "credentials"} as JSON
+TOUCHED = 3  # both ways: memory that a process of this snapshot touched until its first answer
 
 READY = 10  # process to node: the handler is imported
 INIT_ERROR = 11  # the error as JSON; the process ends

@@ -8,6 +8,7 @@ memory: whatever a version's code did to that file, it did to its own instances 
 from __future__ import annotations
 
 import ctypes
+import gc
 import io
 import json
 import os
@@ -15,7 +16,7 @@ import signal
 import sys
 from typing import Any, Callable, Dict, List, MutableMapping, NoReturn, Tuple
 
-from . import checkpoint, descriptors, frames, output, snapshot
+from . import checkpoint, descriptors, frames, output, snapshot, touched
 from .credentials import Endpoint
 from .snapshot import Unfit
 
@@ -68,7 +69,10 @@ def settle(channel: Any, renew: Callable[[], None]) -> None:
             _run(before.pop())
     output.flush()
     if mode == TEMPLATE:
+        gc.collect()
+        gc.freeze()  # a collection would copy every page that it looks at, in every instance
         _leave(channel)
+        touched.bring(_told(channel)[2])
         renew()
         _state["endpoint"] = Endpoint()
         channel.write(frames.LAID)  # whoever is to be this process finds all of it done
@@ -78,6 +82,26 @@ def settle(channel: Any, renew: Callable[[], None]) -> None:
     output.flush()
 
 
+def observed(channel: Any) -> Any:
+    """The channel to serve on."""
+    return Observed(channel) if _state.get("observed") else channel
+
+
+class Observed:
+    """A channel that tells, behind the first answer, what memory this process has touched until then."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+        self._reads = 0
+        self.write = channel.write
+
+    def read(self) -> Any:
+        self._reads += 1
+        if self._reads == 2:
+            self.write(frames.TOUCHED, payload=touched.find())
+        return self._channel.read()
+
+
 def _run(hook: Tuple[Any, Any, Any]) -> None:
     function, arguments, named = hook
     function(*arguments, **named)
@@ -85,12 +109,19 @@ def _run(hook: Tuple[Any, Any, Any]) -> None:
 
 def _identify(channel: Any) -> None:
     """Take what the node says about this very process."""
+    _, meta, payload = _told(channel)
+    told = json.loads(payload)
+    _state["observed"] = bool(meta)
+    os.environ.update(told["environment"])
+    _state["endpoint"].tell(told["credentials"])
+
+
+def _told(channel: Any) -> Any:
+    """The node's next frame."""
     frame = channel.read()
     if frame is None:
         os._exit(0)
-    told = json.loads(frame[2])
-    os.environ.update(told["environment"])
-    _state["endpoint"].tell(told["credentials"])
+    return frame
 
 
 def _leave(channel: Any) -> None:
