@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.clients.conftest import Run
@@ -102,3 +103,17 @@ def call_until(node: RunningNode, found: threading.Event) -> None:
     client = node.client("lambda")
     while not found.wait(0.5):
         client.invoke(FunctionName="tailed")
+
+
+def test_a_queue_takes_and_gives_messages(aws: Run, environment: dict[str, str]) -> None:
+    def sqs(*given: str) -> dict[str, Any]:
+        told = aws("--endpoint-url", environment["AWS_ENDPOINT_URL"], "sqs", *given)
+        return dict(json.loads(told)) if told else {}
+
+    url = sqs("create-queue", "--queue-name", "cli")["QueueUrl"]
+    sqs("send-message", "--queue-url", url, "--message-body", "hello")
+    (message,) = sqs("receive-message", "--queue-url", url)["Messages"]
+    assert message["Body"] == "hello"
+    sqs("delete-message", "--queue-url", url, "--receipt-handle", message["ReceiptHandle"])
+    assert url in sqs("list-queues")["QueueUrls"]
+    sqs("delete-queue", "--queue-url", url)

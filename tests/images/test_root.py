@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+import sys
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -107,4 +108,11 @@ def test_too_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_layer_that_is_no_archive(tmp_path: Path) -> None:
     bundle = io.BytesIO(layer({"layer-0": b"no tar at all" * 100}))
     with pytest.raises(BadArchive, match="cannot be read"):
+        image.extract(bundle, tmp_path / "out", LIMIT_BYTES)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="this Python reads zstd")
+def test_a_layer_in_zstd_names_the_way_out(tmp_path: Path) -> None:
+    bundle = io.BytesIO(layer({"layer-0": image.ZSTD + b"\0" * 600}))
+    with pytest.raises(BadArchive, match=r"zstd.*gzip"):
         image.extract(bundle, tmp_path / "out", LIMIT_BYTES)

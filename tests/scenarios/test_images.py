@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -174,3 +175,21 @@ def test_a_python_with_awss_own_client(client: Any, folder: Path) -> None:
     told = {code: invoke(client, "python", code)["errorType"] for code in attempts}
     assert told == attempts
     assert invoke(client, "python", "open('/tmp/x', 'w').write('x')") == 1
+
+
+def test_an_image_is_deployed_from_the_command_line(
+    node: RunningNode, client: Any, folder: Path, static: Made
+) -> None:
+    static.folder(folder / "pushed", "v1")
+    command = [sys.executable, "-m", "lambent.cli.main"]
+    given = ["--data", str(node.data), "--json"]
+    deploy = [*command, "deploy", "--image", str(folder / "pushed"), *given]
+    for changed in (["created"], []):
+        done = subprocess.run(deploy, capture_output=True, text=True, timeout=90, check=True)
+        told = json.loads(done.stdout)
+        assert (told["name"], told["changed"]) == ("pushed", changed)
+    assert told["code_sha256"] == static.manifest["digest"].rpartition(":")[2]
+    listed = subprocess.run([*command, "ls", *given], capture_output=True, text=True, timeout=90, check=True)
+    assert {one["name"]: one["runtime"] for one in json.loads(listed.stdout)}["pushed"] == "image"
+    refused = subprocess.run([*deploy, "--runtime", "python3.12"], capture_output=True, text=True, timeout=90)
+    assert refused.returncode == 2

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import click
 
 from lambent.cli import deployment, exports, handlers, languages, queues, requirements, triggers
 from lambent.cli.bundle import Bundle, build
+from lambent.cli.deployment import Wish
 from lambent.cli.failure import Failure
+from lambent.cli.image_uri import name_of, uri_of
 from lambent.cli.node import Node, data_option, find, json_option
 from lambent.cli.output import Steps, print_json, size
 from lambent.cli.queues import QueueTrigger
@@ -49,7 +52,8 @@ class VariableType(click.ParamType[tuple[str, str]]):
 
 
 @click.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=click.Path(exists=True, path_type=Path), required=False)
+@click.option("--image", metavar="URI|DIR|FILE", help="A container image in place of files (docs/images.md).")
 @click.option("--name", help="Name of the function. Default: the file's or folder's.")
 @click.option("--handler", help="module.function. Default: found, when there is only one.")
 @click.option("--runtime", help="Such as python3.12 or nodejs20.x. Default: by the files.")
@@ -82,7 +86,8 @@ class VariableType(click.ParamType[tuple[str, str]]):
 @data_option
 @json_option
 def command(
-    path: Path,
+    path: Path | None,
+    image: str | None,
     name: str | None,
     handler: str | None,
     runtime: str | None,
@@ -100,36 +105,44 @@ def command(
     the folder is installed into the package. Deploying again updates the function; what is not given stays
     as it is.
     """
+    if (path is None) == (image is None):
+        raise click.UsageError("give a file or folder, or --image")
+    if image is not None and (handler or runtime or layers):
+        raise click.UsageError("an image has its own runtime, handler and layers")
     node, steps = find(data), Steps(silent=as_json)
-    name = name or _name(path)
+    uri = uri_of(image) if image is not None else ""
+    name = name or _name(name_of(uri) if path is None else path.resolve().stem)
     functions = node.client("lambda")
     old = deployment.present(functions, name)
-    runtime = runtime or _runtime(path, node, old)
-    bundle = _bundle(path, runtime)
-    wish = deployment.Wish(
-        name=name,
-        runtime=runtime,
-        handler=handler or _handler(bundle, runtime, old),
-        memory_mb=memory,
-        timeout_s=timeout,
-        environment=dict(variables),
-        layers=layers,
-    )
-    files = "1 file" if bundle.files == 1 else f"{bundle.files} files"
-    steps.done("bundle", f"{path}: {files}, {size(len(bundle.zip))} zipped")
+    wish = Wish(name=name, memory_mb=memory, timeout_s=timeout, environment=dict(variables), layers=layers)
+    if path is None:
+        steps.done("image", uri)
+        wish = replace(wish, code={"ImageUri": uri})
+    else:
+        wish = _of_files(replace(wish, runtime=runtime, handler=handler), path, node, old, steps)
     if old is None:
         role = deployment.ensure_role(node.client("iam"))
         steps.done("role", role.rsplit("/", 1)[1])
-        deployed = deployment.create(functions, wish, bundle, role, steps)
+        deployed = deployment.create(functions, wish, role, steps)
     else:
-        deployed = deployment.update(functions, wish, bundle, old, steps)
+        deployed = deployment.update(functions, wish, old, steps)
     _wire(node, deployed.configuration, wanted, steps)
     if as_json:
         print_json(_summary(deployed, wanted))
 
 
-def _name(path: Path) -> str:
-    return re.sub(r"[^a-zA-Z0-9-_]+", "-", path.resolve().stem).strip("-") or "function"
+def _of_files(wish: Wish, path: Path, node: Node, old: dict[str, Any] | None, steps: Steps) -> Wish:
+    """With the files packed, and with the runtime and the handler that they need."""
+    runtime = wish.runtime or _runtime(path, node, old)
+    bundle = _bundle(path, runtime)
+    files = "1 file" if bundle.files == 1 else f"{bundle.files} files"
+    steps.done("bundle", f"{path}: {files}, {size(len(bundle.zip))} zipped")
+    handler = wish.handler or _handler(bundle, runtime, old)
+    return replace(wish, code={"ZipFile": bundle.zip}, runtime=runtime, handler=handler)
+
+
+def _name(text: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9-_]+", "-", text).strip("-") or "function"
 
 
 def _bundle(path: Path, runtime: str) -> Bundle:
@@ -185,8 +198,8 @@ def _summary(deployed: deployment.Deployed, wanted: tuple[Start, ...]) -> dict[s
     return {
         "name": now["FunctionName"],
         "arn": now["FunctionArn"],
-        "runtime": now["Runtime"],
-        "handler": now["Handler"],
+        "runtime": now.get("Runtime"),
+        "handler": now.get("Handler"),
         "memory_mb": now["MemorySize"],
         "timeout_s": now["Timeout"],
         "code_sha256": now["CodeSha256"],

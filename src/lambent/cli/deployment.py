@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lambent.cli.bundle import Bundle
 from lambent.cli.output import Steps, size
 
 DEFAULT_ROLE = "lambent-default"
@@ -25,8 +25,9 @@ class Wish:
     """What a function shall be. What is None stays as it is, or is AWS's default for a new one."""
 
     name: str
-    runtime: str
-    handler: str | None
+    code: Mapping[str, Any] = field(default_factory=dict)  # ZipFile or ImageUri
+    runtime: str | None = None  # an image has none, and no handler
+    handler: str | None = None
     memory_mb: int | None = None
     timeout_s: int | None = None
     environment: dict[str, str] = field(default_factory=dict)
@@ -76,9 +77,10 @@ def present(functions: Any, name: str) -> dict[str, Any] | None:
     return answer
 
 
-def create(functions: Any, wish: Wish, bundle: Bundle, role: str, steps: Steps) -> Deployed:
+def create(functions: Any, wish: Wish, role: str, steps: Steps) -> Deployed:
+    kind = "Image" if "ImageUri" in wish.code else "Zip"
     functions.create_function(
-        FunctionName=wish.name, Role=role, Code={"ZipFile": bundle.zip}, **wish.configuration()
+        FunctionName=wish.name, Role=role, Code=wish.code, PackageType=kind, **wish.configuration()
     )
     functions.get_waiter("function_active_v2").wait(FunctionName=wish.name, WaiterConfig=WAIT)
     now = functions.get_function_configuration(FunctionName=wish.name)
@@ -86,10 +88,10 @@ def create(functions: Any, wish: Wish, bundle: Bundle, role: str, steps: Steps) 
     return Deployed(now, ("created",))
 
 
-def update(functions: Any, wish: Wish, bundle: Bundle, old: dict[str, Any], steps: Steps) -> Deployed:
+def update(functions: Any, wish: Wish, old: dict[str, Any], steps: Steps) -> Deployed:
     changed = []
-    if old["CodeSha256"] != base64.b64encode(hashlib.sha256(bundle.zip).digest()).decode():
-        functions.update_function_code(FunctionName=wish.name, ZipFile=bundle.zip)
+    if old["CodeSha256"] != _digest(functions, wish):
+        functions.update_function_code(FunctionName=wish.name, **wish.code)
         _await_update(functions, wish.name)
         changed.append("code")
     had = {**old, "Layers": [layer["Arn"] for layer in old.get("Layers", [])]}
@@ -104,12 +106,21 @@ def update(functions: Any, wish: Wish, bundle: Bundle, old: dict[str, Any], step
     return Deployed(now, tuple(changed))
 
 
+def _digest(functions: Any, wish: Wish) -> str:
+    """What the node would show for this code; of an image only the node knows it."""
+    if "ZipFile" in wish.code:
+        return base64.b64encode(hashlib.sha256(wish.code["ZipFile"]).digest()).decode()
+    tried = functions.update_function_code(FunctionName=wish.name, DryRun=True, **wish.code)
+    return str(tried["CodeSha256"])
+
+
 def _await_update(functions: Any, name: str) -> None:
     functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=WAIT)
 
 
 def describe(configuration: dict[str, Any]) -> str:
-    return (
-        f"{configuration['Runtime']}, {configuration['Handler']},"
-        f" {configuration['MemorySize']} MB, {configuration['Timeout']} s, {size(configuration['CodeSize'])}"
-    )
+    resources = f"{configuration['MemorySize']} MB, {configuration['Timeout']} s"
+    if configuration["PackageType"] == "Image":
+        return f"image {configuration['CodeSha256'][:12]}, {resources}"
+    what = f"{configuration['Runtime']}, {configuration['Handler']}"
+    return f"{what}, {resources}, {size(configuration['CodeSize'])}"

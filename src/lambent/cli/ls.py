@@ -41,7 +41,7 @@ def _row(function: dict[str, Any], wired: dict[str, list[str]]) -> dict[str, Any
     return {
         "name": function["FunctionName"],
         "arn": arn,
-        "runtime": function["Runtime"],
+        "runtime": function.get("Runtime", "image"),
         "memory_mb": function["MemorySize"],
         "timeout_s": function["Timeout"],
         "last_modified": function["LastModified"],

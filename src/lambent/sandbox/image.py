@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import sys
 import tarfile
 import zlib
 from lzma import LZMAError
@@ -14,6 +15,7 @@ from lambent.sandbox.base import BadArchive
 ENTRIES = 1_000_000  # ours
 LINKS = 40  # followed for one path
 CHUNK_BYTES = 1 << 20
+ZSTD = b"\x28\xb5\x2f\xfd"
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 # What every sandbox has in places of an image's root: folders, and files.
 FOLDERS = ("dev", "etc", "opt", "proc", "tmp", "var/task")
@@ -38,11 +40,23 @@ def extract(file: IO[bytes], folder: Path, limit_bytes: int) -> None:
             for member in bundle:
                 layer = bundle.extractfile(member)
                 if layer is not None:
+                    _check_readable(layer)
                     with layer, tarfile.open(fileobj=layer, mode="r|*") as entries:
                         root.apply(entries)
     except BROKEN as error:
         raise BadArchive(f"a layer of the image cannot be read: {error or type(error).__name__}") from None
     root.finish()
+
+
+def _check_readable(layer: IO[bytes]) -> None:
+    """Raises `BadArchive` for what tarfile would call no tar."""
+    zstd = layer.read(len(ZSTD)) == ZSTD
+    layer.seek(0)
+    if zstd and "zst" not in tarfile.TarFile.OPEN_METH:  # Pythons before 3.14
+        raise BadArchive(
+            f"a layer is compressed with zstd, which this node's Python {sys.version_info.major}."
+            f"{sys.version_info.minor} cannot read: build the image with gzip, or run the node with 3.14"
+        )
 
 
 class Root:
