@@ -51,10 +51,12 @@ from lambent.invoke.queue import Queue
 from lambent.invoke.readiness import Readiness
 from lambent.invoke.templates import Templates
 from lambent.launch import ENDPOINT_DOOR, WAREHOUSE_DOOR, Launch
+from lambent.model.errors import InvalidParameter
 from lambent.model.event_invoke import Terms
 from lambent.model.function import Version
 from lambent.model.identity import Credential, Principal
 from lambent.model.invocation import Invocation, Outcome
+from lambent.model.limits import UNZIPPED_BYTES
 from lambent.model.names import FunctionKey, Target
 from lambent.objects import seaweedfs
 from lambent.objects.gateway import Gateway
@@ -69,7 +71,7 @@ from lambent.store.event_invoke_configs import EventInvokeConfigs
 from lambent.store.function_settings import FunctionSettings, Kind
 from lambent.store.functions import Functions
 from lambent.store.layers import Layers
-from lambent.store.packages import Packages
+from lambent.store.packages import UNZIPPED, Packages
 from lambent.store.policies import Policies
 from lambent.store.resources import Resources
 from lambent.store.sqlite import Sqlite
@@ -342,7 +344,9 @@ class Node:
         return self.directory.user_of_key(access_key)
 
     async def _read_object(self, principal: Principal, bucket: str, key: str, version: str | None) -> bytes:
-        stream = await self.gateway.reader.open(principal, bucket, key)
+        stream = await self.gateway.reader.open(principal, bucket, key, version)
+        if stream.size > UNZIPPED_BYTES:
+            raise InvalidParameter(UNZIPPED)
         return b"".join([chunk async for chunk in stream.chunks])
 
     def _digests(self) -> set[str]:

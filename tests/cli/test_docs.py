@@ -1,5 +1,6 @@
 """What is not documented does not exist: commands, options, settings, dependencies."""
 
+import itertools
 import re
 import tomllib
 from dataclasses import fields
@@ -51,7 +52,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 def test_every_dependency_has_a_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {re.split(r"[><=;\[ ]", line, maxsplit=1)[0] for line in project["dependencies"]}
+    optional = {k: lines for k, lines in project["optional-dependencies"].items() if k != "dev"}
+    lines = [*project["dependencies"], *itertools.chain(*optional.values())]
+    wanted = {re.split(r"[><=;\[ ]", line, maxsplit=1)[0] for line in lines}
     reasons = (ROOT / "docs/design/dependencies.md").read_text()
     assert wanted == set(re.findall(r"^\| `([\w-]+)`", reasons, re.MULTILINE))
 

@@ -28,6 +28,19 @@ async def test_a_reader_may_stop_in_the_middle(bench: Bench) -> None:
     assert (await bench.ask("HEAD", "k")).headers["content-length"] == "5000000"
 
 
+async def test_an_older_version_is_read_by_its_id(bench: Bench) -> None:
+    await bench.ask("PUT")
+    on = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+    await bench.ask("PUT", query={"versioning": ""}, body=on)
+    reader = bench.gateway.reader
+    await reader.put(ALICE, bench.bucket, "k", b"old")
+    version = (await bench.ask("HEAD", "k")).headers["x-amz-version-id"]
+    await reader.put(ALICE, bench.bucket, "k", b"new")
+    for wanted, content in ((version, b"old"), (None, b"new")):
+        told = await reader.open(ALICE, bench.bucket, "k", wanted)
+        assert b"".join([piece async for piece in told.chunks]) == content
+
+
 async def test_a_listing_has_every_page(bench: Bench) -> None:
     await bench.ask("PUT")
     for number in range(7):

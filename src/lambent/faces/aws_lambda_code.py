@@ -15,6 +15,7 @@ ReadObject = Callable[[Principal, str, str, str | None], Awaitable[bytes]]
 ONE_SOURCE = "Please do not provide other FunctionCode parameters when providing a ZipFile."
 NO_SOURCE = "Please provide a source for function code."
 NO_IMAGE = "Please don't provide ImageUri when updating a function with packageType Zip."
+NO_REFERENCES = "S3ObjectStorageMode REFERENCE is not supported by Lambent: packages are copied. Use COPY."
 TOO_LARGE = f"Zipped size must be smaller than {ZIP_BYTES} bytes"
 
 
@@ -28,6 +29,8 @@ class Sources:
         """The zip. Raises `InvalidParameter` and, for a large one in the request itself, 413."""
         if given.get("ImageUri"):
             raise InvalidParameter(NO_IMAGE)
+        if given.get("S3ObjectStorageMode") == "REFERENCE":
+            raise InvalidParameter(NO_REFERENCES)
         if "ZipFile" in given:
             if "S3Bucket" in given or "S3Key" in given:
                 raise InvalidParameter(ONE_SOURCE)

@@ -9,7 +9,7 @@ from lambent.events.roles import Roles
 from lambent.faces.aws_lambda_capacity import CapacityOperations
 from lambent.faces.aws_lambda_code_signing import CodeSigningOperations
 from lambent.faces.aws_lambda_configuration import Configurations
-from lambent.faces.aws_lambda_images import Bringing, is_image
+from lambent.faces.aws_lambda_images import Bringing, is_image, keyed
 from lambent.faces.aws_lambda_layers import LayerOperations
 from lambent.faces.aws_lambda_pages import UNREADABLE_MARKER, limit, pack, unpack
 from lambent.faces.aws_lambda_shapes import configuration, listed
@@ -59,7 +59,7 @@ class FunctionOperations(Bringing, LayerOperations, CodeSigningOperations, Capac
             architecture=self.configurations.architecture,
             layers=layers,
         )
-        new = self.configurations.apply(new, given)
+        new = keyed(self.configurations.apply(new, given), given["Code"])
         self._check_dead_letters(new)
         version = await self.functions.create(
             new,
@@ -116,7 +116,7 @@ class FunctionOperations(Bringing, LayerOperations, CodeSigningOperations, Capac
             return configuration(replace(latest, code=code, image=image), key.arn)
         version = await self.functions.update(
             key,
-            lambda before: replace(before, code=code, image=image),
+            lambda before: keyed(replace(before, code=code, image=image), given),
             revision_id=given.get("RevisionId"),
             publish=given.get("Publish", False),
         )

@@ -1,6 +1,7 @@
 """The code of a function, brought as a zip or as a container image, and how AWS shows which it is."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from lambent.faces.aws_lambda_code import Sources
@@ -13,6 +14,7 @@ from lambent.store.packages import Packages
 
 Members = dict[str, Any]
 
+KMS_KEY = "SourceKMSKeyArn"
 NO_HANDLER = "Runtime and Handler are mandatory parameters for functions created with deployment packages."
 NO_URI = "Please provide ImageUri when updating a function with packageType Image."
 
@@ -35,12 +37,20 @@ class Bringing:
 
     def location(self, version: Version) -> Members:
         if version.image is None:
-            return {"RepositoryType": "S3", "Location": self.code_url(version.code)}
+            key = version.kept.get(KMS_KEY)
+            place = {"RepositoryType": "S3", "Location": self.code_url(version.code)}
+            return {**place, KMS_KEY: key} if key else place
         return {
             "RepositoryType": "ECR",
             "ImageUri": version.image.uri,
             "ResolvedImageUri": version.image.resolved_uri,
         }
+
+
+def keyed(version: Version, given: Members) -> Version:
+    """With the key that the package is to be encrypted with, which is shown beside the code only."""
+    kept = {name: value for name, value in version.kept.items() if name != KMS_KEY}
+    return replace(version, kept={**kept, KMS_KEY: given[KMS_KEY]} if given.get(KMS_KEY) else kept)
 
 
 def is_image(given: Members) -> bool:

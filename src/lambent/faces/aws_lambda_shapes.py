@@ -46,6 +46,7 @@ def configuration(version: Version, arn: str) -> dict[str, Any]:
         "EphemeralStorage": {"Size": version.tmp_mb},
         "SnapStart": NO_SNAPSTART,
         **version.kept,
+        "SourceKMSKeyArn": None,  # GetFunction shows it, beside the code
         **(SNAPSTART if version.snapstart else {}),
         "LoggingConfig": {
             "LogFormat": "Text",

@@ -42,9 +42,11 @@ class Reader:
     def __init__(self, handle: Callable[[S3Request], Awaitable[Answer]]) -> None:
         self._handle = handle
 
-    async def open(self, principal: Principal, bucket: str, key: str) -> ObjectStream:
-        """Raises `S3Error`: NoSuchBucket, NoSuchKey, AccessDenied, …"""
-        answer = await self._ask(principal, "GET", bucket, key)
+    async def open(
+        self, principal: Principal, bucket: str, key: str, version: str | None = None
+    ) -> ObjectStream:
+        """Raises `S3Error`: NoSuchBucket, NoSuchKey, NoSuchVersion, AccessDenied, …"""
+        answer = await self._ask(principal, "GET", bucket, key, {"versionId": version} if version else None)
         if isinstance(answer.body, bytes):
             raise refusal(answer)
         headers = dict(answer.headers)

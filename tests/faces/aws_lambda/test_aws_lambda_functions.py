@@ -511,3 +511,20 @@ async def test_lists_leave_the_state_out_and_come_in_pages(client: Client, refus
     assert len((await client.list_functions(MaxItems=10_000))["Functions"]) == 3
     assert (await refused(client.list_functions(Marker="?"))).code == "InvalidParameterValueException"
     assert (await refused(client.list_functions(FunctionVersion="one"))).code == "ValidationException"
+
+
+async def test_a_packages_key_is_shown_beside_the_code_only(client: Client, refused: Refused) -> None:
+    key = "arn:aws:kms:us-east-1:000000000000:key/k"
+    code = {"ZipFile": zip_of(), "SourceKMSKeyArn": key}
+    created = await client.create("f", Code=code)
+    assert "SourceKMSKeyArn" not in created
+    assert (await client.get_function(FunctionName="f"))["Code"]["SourceKMSKeyArn"] == key
+    await client.update_function_code(FunctionName="f", ZipFile=zip_of("x = 1"))
+    assert "SourceKMSKeyArn" not in (await client.get_function(FunctionName="f"))["Code"]
+
+
+async def test_packages_are_copied(client: Client, refused: Refused) -> None:
+    code = {"S3Bucket": "abc", "S3Key": "k", "S3ObjectStorageMode": "REFERENCE"}
+    error = await refused(client.create("f", Code=code))
+    assert error.code == "InvalidParameterValueException"
+    assert "Use COPY" in error.message
