@@ -1,9 +1,10 @@
 """The feed of Kafka's topics, against the cluster that librdkafka tests itself with."""
 
+import asyncio
 import base64
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from confluent_kafka import Producer
 from tests.conftest import RunningNode
 from tests.whisk.conftest import WAIT_S, Client, client_of, lambent
 
+from lambent.model.errors import Unavailable
+from lambent.whisk.consumer import Consumer
 from lambent.whisk.names import Name
 from lambent.whisk.subscription import (
     PAYLOAD_BYTES,
@@ -156,6 +159,29 @@ def heard(client: Client, name: str, number: int) -> Any:
         return [m for one in reversed(found) for m in one["response"]["result"]["messages"]]
 
     return until(look, lambda messages: len(messages) >= number)
+
+
+@pytest.mark.slow
+async def test_what_could_not_be_kept_comes_again(broker: Broker) -> None:
+    fires = asyncio.Queue[Any](10)
+
+    async def fire(_: Subscription, payload: Mapping[str, Any]) -> None:
+        fires.put_nowait(payload["messages"][0]["value"])
+        if fires.qsize() == 1:
+            raise Unavailable("the disk is full")
+
+    about = subscription(brokers=[broker.address], topic=broker.make("again"))
+    consumer = Consumer(about, fire)
+    await consumer.open(new=True)
+    reading = asyncio.create_task(consumer.run())
+    broker.send("again", b"kept")
+    async with asyncio.timeout(WAIT_S):
+        while fires.qsize() < 2:
+            await asyncio.sleep(0.05)
+    assert [fires.get_nowait() for _ in range(2)] == ["kept", "kept"]
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await consumer.close()
 
 
 @pytest.mark.slow

@@ -37,16 +37,24 @@ class Firing:
         self._throttle = throttle
 
     async def fire(
-        self, identity: Identity, trigger: Trigger, payload: Mapping[str, Any], transaction: str
+        self,
+        identity: Identity,
+        trigger: Trigger,
+        payload: Mapping[str, Any],
+        transaction: str,
+        *,
+        sure: bool = False,
     ) -> str | None:
-        """The activation's id; None when no rule is active. Raises `Refusal` for one too many in a minute."""
+        """The activation's id; None when no rule is active. Raises `Refusal` for one too many in a minute;
+        to be `sure`, also `PlatformError` where the call of a rule could not be kept.
+        """
         self._throttle.count(identity.namespace, "firesPerMinute")
         rules = self._registry.rules_of(trigger.name)
         if not any(rule.active for rule in rules):
             return None
         given = {**arguments(trigger.parameters), **payload}
         activation_id = new_id()
-        told = await asyncio.gather(*(self._obey(rule, identity, given, transaction) for rule in rules))
+        told = await asyncio.gather(*(self._obey(rule, identity, given, transaction, sure) for rule in rules))
         if identity.namespace.stores_activations:
             self._activations.add(_activation(identity, trigger, given, activation_id, told))
         return activation_id
@@ -63,7 +71,7 @@ class Firing:
         await self._registry.put(name, Rule, change)
 
     async def _obey(
-        self, rule: Rule, identity: Identity, payload: Mapping[str, Any], transaction: str
+        self, rule: Rule, identity: Identity, payload: Mapping[str, Any], transaction: str, sure: bool
     ) -> str:
         """What the trigger's record says about the rule, as JSON text."""
         about = {"rule": str(rule.name), "action": str(rule.action)}
@@ -82,6 +90,8 @@ class Firing:
             )
             await self._deferred.accept(call)
         except (Refusal, PlatformError) as error:
+            if sure and isinstance(error, PlatformError):
+                raise
             return _line(1, about, error=error.message)
         return _line(0, about, activationId=call.id)
 

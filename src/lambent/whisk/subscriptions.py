@@ -211,7 +211,7 @@ class Subscriptions:
         if identity is None:
             reason = NO_KEY.format(subscription.subject)
             raise Over(reason, lambda: self._keep(replace(subscription, active=False, reason=reason)))
-        await self._firing.fire(identity, trigger, payload, new_id())
+        await self._firing.fire(identity, trigger, payload, new_id(), sure=True)
 
     async def _keep(self, subscription: Subscription) -> None:
         kept = replace(subscription, changed_at=time.time())
