@@ -49,6 +49,16 @@ def test_it_is_short_below_what_was_asked_for_and_never_with_nothing(meminfo: Pa
     assert [Headroom(least, meminfo=meminfo).is_short() for least in (0, 1000, 1001)] == [False, False, True]
 
 
+def test_it_is_not_looked_at_for_each_of_many_starts(meminfo: Path) -> None:
+    now = 0.0
+    found = Headroom(1001, meminfo=meminfo, clock=lambda: now)
+    assert found.is_short()
+    meminfo.write_text("MemAvailable:    2048000 kB\n")
+    assert found.is_short()
+    now = headroom.FRESH_S
+    assert not found.is_short()
+
+
 def test_only_groups_with_a_limit_are_looked_at(tmp_path: Path) -> None:
     top, middle, own = tmp_path / "top", tmp_path / "top" / "middle", tmp_path / "top" / "middle" / "own"
     for folder, limit_mb in ((top, 0), (middle, 512), (own, 0)):

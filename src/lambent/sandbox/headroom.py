@@ -1,6 +1,7 @@
 """How much memory is left for more instances: the machine's, or that of a group that the node runs in."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ FILES = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
+FRESH_S = 0.05  # a few starts later there is about as much: the kernel takes long to sum it up
 UNLIMITED = 2**60  # version 1 writes "no limit" as a very large number
 
 
@@ -32,16 +34,22 @@ class Bound:
         return next((int(value) for key, value in fields if key == name), 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Headroom:
-    """Asked at each start of an instance, so it reads only what binds."""
+    """Asked at each start of an instance, so it reads only what binds, and not each time."""
 
     least_mb: int  # 0: never short
     bounds: Sequence[Bound] = ()
     meminfo: Path = MEMINFO
+    clock: Callable[[], float] = time.monotonic
+    _looked_at: float = float("-inf")
+    _short: bool = False
 
     def is_short(self) -> bool:
-        return self.least_mb > 0 and self.left_mb() < self.least_mb
+        now = self.clock()
+        if self.least_mb > 0 and now - self._looked_at >= FRESH_S:
+            self._looked_at, self._short = now, self.left_mb() < self.least_mb
+        return self._short
 
     def left_mb(self) -> int:
         return min([_available_bytes(self.meminfo), *(bound.left_bytes() for bound in self.bounds)]) // MIB

@@ -287,7 +287,8 @@ def functions(libraries: str, bootstrap: str) -> Entry:
     with pipes_for_output():
         module.prepare()
         importlib.import_module(package.__name__ + ".snapstart").prepare()
-        importlib.import_module(package.__name__ + ".rehearsal")
+        for name in ("rehearsal", "action"):
+            importlib.import_module(f"{package.__name__}.{name}")
 
     def entry(control: int, environment: dict[str, str]) -> int | None:
         return module.main(control, libraries=libraries, environment=environment)  # type: ignore[no-any-return]
