@@ -11,6 +11,7 @@ from lambent.faces.http import Request, Response
 from lambent.faces.openwhisk_ask import JSON
 
 Object = Mapping[str, Any]
+TEXT = {"type": "string"}
 _VARIABLE = re.compile(r"{(\w+)}")
 COLLECTIONS = ("Actions", "Rules", "Triggers", "Packages")
 ACTIVATE = {"Actions": "invokeAction", "Rules": "setState", "Triggers": "fireTrigger"}
@@ -59,9 +60,6 @@ def document() -> Object:
         "paths": paths,
         "definitions": {"ErrorMessage": error},
     }
-
-
-TEXT = {"type": "string"}
 
 
 @cache

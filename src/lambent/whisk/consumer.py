@@ -34,10 +34,13 @@ class Over(Exception):
 
 
 class Consumer:
-    """What it has fired is committed, and nothing else: what comes while no node runs, the next one fires."""
+    """What it has fired is committed, and nothing else: what comes while no node runs, the next one fires.
+
+    `subscription` may be replaced while it reads, to show messages otherwise.
+    """
 
     def __init__(self, subscription: Subscription, fire: Fire) -> None:
-        self._subscription = subscription
+        self.subscription = subscription
         self._fire = fire
         self._kafka: Any = None
         self._client: Any = None
@@ -45,7 +48,7 @@ class Consumer:
     async def open(self, *, new: bool) -> None:
         """Take the topic's partitions. A new subscription begins with what comes from now on, where its group
         has no place yet. Raises `BadSubscription`."""
-        about = self._subscription
+        about = self.subscription
         brokers = ", ".join(about.brokers)
         self._kafka = await asyncio.to_thread(library)
         self._client = self._kafka.AIOKafkaConsumer(
@@ -91,9 +94,9 @@ class Consumer:
             except Over:
                 raise
             except BadSubscription as error:
-                log.warning("the feed of %s waits: %s", self._subscription.trigger, error)
+                log.warning("the feed of %s waits: %s", self.subscription.trigger, error)
             except Exception:  # whatever a broker may send; the others go on
-                log.exception("the feed of %s begins again", self._subscription.trigger)
+                log.exception("the feed of %s begins again", self.subscription.trigger)
             await self.close()
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
@@ -110,9 +113,9 @@ class Consumer:
         records: list[Record] = [await self._client.getone()]
         more = await self._client.getmany(max_records=TAKEN_AT_ONCE - 1)
         records += [record for partition in more.values() for record in partition]
-        for taken, messages in batches(self._subscription, records):
+        for taken, messages in batches(self.subscription, records):
             if len(messages) < len(taken):
-                log.error("the feed of %s leaves out a message that is too large", self._subscription.trigger)
+                log.error("the feed of %s leaves out a message that is too large", self.subscription.trigger)
             if messages:
                 await self._heard({"messages": messages})
             ends = {self._kafka.TopicPartition(one.topic, one.partition): one.offset + 1 for one in taken}
@@ -123,9 +126,9 @@ class Consumer:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                return await self._fire(self._subscription, payload)
+                return await self._fire(self.subscription, payload)
             except Refusal as error:
-                log.warning("the feed of %s is held up: %s", self._subscription.trigger, error.message)
+                log.warning("the feed of %s is held up: %s", self.subscription.trigger, error.message)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

@@ -56,6 +56,7 @@ class Subscriptions:
         self._firing = firing
         self._brokers = brokers
         self._subscriptions: dict[Name, Subscription] = {}
+        self._consumers: dict[Name, Consumer] = {}
         self._running: dict[Name, asyncio.Task[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
@@ -126,7 +127,9 @@ class Subscriptions:
             raise BadSubscription(f"/{trigger} cannot be updated because it is disabled")
         if not any(name in given for name in SWITCHES):
             raise BadSubscription(NOTHING)
-        await self._begin(replace(found, switches=read_switches(found.switches, given)), new=False)
+        changed = replace(found, switches=read_switches(found.switches, given))
+        await self._keep(changed)
+        self._consumers[trigger].subscription = changed
         return {"status": "success"}
 
     async def _pause(self, _: Call, trigger: Name) -> Mapping[str, Any]:
@@ -195,9 +198,11 @@ class Subscriptions:
             finally:
                 await consumer.close()
 
+        self._consumers[subscription.trigger] = consumer
         self._running[subscription.trigger] = asyncio.create_task(run(), name=f"feed {subscription.trigger}")
 
     async def _stop(self, trigger: Name) -> None:
+        self._consumers.pop(trigger, None)
         task = self._running.pop(trigger, None)
         if task is not None:
             task.cancel()
