@@ -217,6 +217,7 @@ class Node:
             ),
         )
         self.functions.on_change(self.pollers.wake)
+        self.directory.on_change(self.pollers.wake_all)
         post = Office(self.queues, self.messages, lambda: self.queue)
         self.queue = Queue(self.store, self._run_queued, self._terms, post)
         settle, accept, call = self.records.meter.settle, self.queue.accept, self.invoker.invoke

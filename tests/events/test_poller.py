@@ -336,3 +336,14 @@ async def test_groups_stay_in_order(world: World) -> None:
     await world.until_empty(queue)
     for group in "abc":
         assert [b for b in world.bodies() if b[0] == group] == [f"{group}{n:02}" for n in range(30)]
+
+
+async def test_a_poller_looks_again_when_what_roles_may_has_changed(world: World) -> None:
+    queue = await world.queue()
+    world.there = False
+    await world.map()
+    await world.send(queue, "hello")
+    world.there = True
+    world.pollers.wake_all()
+    await world.until_empty(queue)
+    assert world.bodies() == ["hello"]

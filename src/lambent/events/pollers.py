@@ -32,6 +32,11 @@ class Pollers:
         """A function has come, changed or gone."""
         self._wake(key)
 
+    def wake_all(self) -> None:
+        """What roles may do has changed."""
+        for poller in self._pollers.values():
+            poller.wake()
+
     def _wake(self, key: FunctionKey | QueueKey) -> None:
         for poller in self._pollers.values():
             if key in poller.names:

@@ -1,5 +1,6 @@
 """Lambda's operations on concurrency: what a function has for itself, and what is kept warm for it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ ABOVE_RESERVED = (
     "reservedConcurrentExecution for function"
 )
 ON_LATEST = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+DECODED_AT_ONCE = 200
 PER_TENANT = "Provisioned concurrency is not supported for functions with tenancy configuration."
 UNPUBLISHED = "The function resource provided must be an alias or a published version."
 NONE_FOUND = "No Provisioned Concurrency Config found for this function"
@@ -55,8 +57,12 @@ class ConcurrencyOperations:
     supply: Callable[[Target], Supply]
 
     async def get_account_settings(self, call: Call, given: Members) -> Members:
-        keys = self._keys(call)
-        functions = [self.functions.function(key) for key in keys]
+        functions = []
+        for number, key in enumerate(self._keys(call)):
+            if number % DECODED_AT_ONCE == 0:  # the first to ask has all decoded; others go on meanwhile
+                await asyncio.sleep(0)
+            if function := self.functions.peek(key):
+                functions.append(function)
         versions = [v for function in functions for v in (function.latest, *function.published.values())]
         layers = [v for key in self.layers.keys(call.account, call.region) for v in self.layers.versions(key)]
         sizes = [v.code.size for v in versions] + [v.code.size for v in layers]
