@@ -41,6 +41,7 @@ ON_LATEST = "Provisioned Concurrency Configs cannot be applied to unpublished fu
 DECODED_AT_ONCE = 200
 PER_TENANT = "Provisioned concurrency is not supported for functions with tenancy configuration."
 UNPUBLISHED = "The function resource provided must be an alias or a published version."
+OF_SNAPSTART = "SnapStart does not support provisioned concurrency."
 NONE_FOUND = "No Provisioned Concurrency Config found for this function"
 ALIAS_PROVISIONED = "Version is pointed by a Provisioned Concurrency alias"
 VERSION_PROVISIONED = (
@@ -101,8 +102,11 @@ class ConcurrencyOperations:
     async def put_provisioned_concurrency_config(self, call: Call, given: Members) -> Members:
         target, count = resolve(call, given["FunctionName"], given["Qualifier"]), given[PROVISIONED]
         self._check_published(target, ON_LATEST)
-        if self.functions.described(target).per_tenant:
+        version = self.functions.described(target)
+        if version.per_tenant:
             raise InvalidParameter(PER_TENANT)
+        if version.snapstart:
+            raise InvalidParameter(OF_SNAPSTART)
         self._check_clash(target)
         others = self._provisioned(target.key) - self._count(target)
         reserved = self.settings.get(Kind.RESERVED, Target(target.key))

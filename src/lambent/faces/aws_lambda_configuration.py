@@ -53,6 +53,7 @@ NOT_HERE = {
     "PublishTo": "$LATEST.PUBLISHED is for functions of capacity providers, which all run on this node",
     "RuntimeConfig": "there are no runtimes of customers' own; bring an image or layers",
 }
+SNAPSTART_TMP_MB = 512
 KEPT = (
     "CapacityProviderConfig",
     "DeadLetterConfig",
@@ -128,7 +129,7 @@ class Configurations:
         if "Runtime" in given:
             kept["RuntimeVersionConfig"] = self._runtime_version(given["Runtime"], version.key.region)
         after = replace(version, **values, kept=kept)
-        _check_tenancy(after)
+        _check_snapstart(after)
         return after
 
     def _runtime_version(self, runtime: str, region: str) -> dict[str, str]:
@@ -143,10 +144,17 @@ def _check_not_here(given: Input) -> None:
             raise InvalidParameter(f"{name} is not supported by Lambent: {reason}. Leave it out.")
 
 
-def _check_tenancy(version: Version) -> None:
-    """Nobody but one tenant may see what init leaves behind, so nothing is made ahead."""
-    if version.per_tenant and version.kept.get("SnapStart", {}).get("ApplyOn", "None") != "None":
+def _check_snapstart(version: Version) -> None:
+    if version.kept.get("SnapStart", {}).get("ApplyOn", "None") == "None":
+        return
+    if version.per_tenant:  # nobody but one tenant may see what init leaves behind: nothing is made ahead
         raise InvalidParameter("SnapStart is not supported for functions with tenancy configuration.")
+    if version.tmp_mb > SNAPSTART_TMP_MB:
+        raise InvalidParameter(
+            f"SnapStart does not support ephemeral storage greater than {SNAPSTART_TMP_MB} MB."
+        )
+    if version.kept.get("FileSystemConfigs"):
+        raise InvalidParameter("SnapStart does not support file systems.")
 
 
 def _check_limits(given: Input) -> None:
