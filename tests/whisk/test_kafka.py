@@ -268,6 +268,14 @@ def test_nothing_is_lost_while_no_node_runs(broker: Broker, new_node: Callable[.
     broker.send("kept", b"2")
     node.start()
     assert {m["value"] for m in heard(Client(node.url, client.auth, "killed"), "kept", 2)} == {"1", "2"}
+    named = node.flags
+    for flags, active in ((("--isolation", "process"), False), (named, True)):
+        node.stop()
+        node.flags = flags
+        node.start()
+        status = feed(Client(node.url, client.auth, "killed"), "READ", "kept")["status"]
+        assert status["active"] is active, "its broker is named no more, and named again"
+        assert active or "kafka_brokers" in status["reason"]
     second = lambent(node.data, "whisk", "user", "create", "second", "--namespace", "killed")
     lambent(node.data, "whisk", "user", "block", "killed")
     broker.send("kept", b"3")

@@ -75,6 +75,10 @@ class Subscriptions:
             given = read(orjson.loads(parameters))
             state = {"active": bool(active), "changed_at": changed_at, "reason": reason}
             one = Subscription(trigger=Name(namespace, name), subject=subject, **given, **state)
+            try:
+                self._check(one)
+            except BadSubscription as error:  # until the setting names its brokers again
+                one = replace(one, active=False, reason=str(error))
             self._subscriptions[one.trigger] = one
             if one.active:
                 self._run(Consumer(one, self._fire), one)
@@ -103,7 +107,6 @@ class Subscriptions:
     async def _create(self, call: Call, trigger: Name) -> Mapping[str, Any]:
         """Answered when it reads: what is sent after that is fired."""
         made = Subscription(trigger=trigger, subject=call.identity.subject, **read(call.content()))
-        self._check(made)
         await self._begin(made, new=True)
         return {"status": "success"}
 
@@ -171,6 +174,7 @@ class Subscriptions:
 
     async def _begin(self, subscription: Subscription, *, new: bool) -> None:
         """Read as it says from now on. When that fails, the one before goes on."""
+        self._check(subscription)
         before = self._subscriptions.get(subscription.trigger)
         await self._stop(subscription.trigger)
         consumer = Consumer(subscription, self._fire)
