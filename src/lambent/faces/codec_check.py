@@ -37,11 +37,14 @@ class Checker:
     def _structure(self, shape: StructureShape, value: dict[str, Any], path: str) -> Iterator[str]:
         if shape.is_document_type:
             return
+        required = shape.required_members
         for name, member in shape.members.items():
+            if name not in value and name not in required:
+                continue
             where = f"{path}{name[0].lower()}{name[1:]}"
             if name in value:
                 yield from self._value(member, value[name], where)
-            elif name in shape.required_members:
+            else:
                 yield f"Value null at '{where}' failed to satisfy constraint: Member must not be null"
 
     def _value(self, shape: Shape, value: Any, path: str) -> Iterator[str]:
@@ -91,9 +94,9 @@ def constraints(shape: Shape) -> list[str]:
 
 def broken(shape: Shape, value: Any) -> list[str]:
     """Those of a shape's constraints that a value does not keep."""
-    facts = shape.metadata
-    if not facts and not isinstance(shape, StringShape):
+    if not _demands(shape):
         return []
+    facts = shape.metadata
     measured = value if shape.type_name in _NUMBERS else _length(value)
     verdicts = []
     if "max" in facts:
@@ -107,6 +110,12 @@ def broken(shape: Shape, value: Any) -> list[str]:
     if all(verdicts):
         return []
     return [text for text, kept in zip(constraints(shape), verdicts, strict=True) if not kept]
+
+
+@cache
+def _demands(shape: Shape) -> bool:
+    """Whether there is any constraint; a model's shapes are for ever."""
+    return bool(constraints(shape))
 
 
 def _length(value: Any) -> int | None:

@@ -1,6 +1,7 @@
 """Values of a service model to and from JSON, and the json protocol."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from lambent.faces.errors import ServiceError
 from lambent.faces.http import Request, Response
 
 _NUMBERS = {"integer": int, "long": int, "float": float, "double": float}
+_AS_THEY_ARE = frozenset(("string", "character", "boolean", *_NUMBERS))
 
 
 def load_json(data: bytes) -> Any:
@@ -52,8 +54,8 @@ def _structure_from_json(shape: StructureShape, value: Any) -> Any:
     if not isinstance(value, dict):
         raise malformed(shape, value)
     found = {}
-    for name, member in shape.members.items():
-        item = value.get(wire_name(member, name))
+    for name, wire, member in body_members(shape):
+        item = value.get(wire)
         if item is not None:
             found[name] = from_json(member, item)
     return found
@@ -80,6 +82,8 @@ def _scalar_from_json(shape: Shape, value: Any) -> Any:
 
 def to_json(shape: Shape, value: Any) -> Any:
     """The JSON form of a value; members that are None are left out. Raises `KeyError` for strangers."""
+    if shape.type_name in _AS_THEY_ARE:
+        return value
     if isinstance(shape, StructureShape):
         if shape.is_document_type:
             return value
@@ -99,6 +103,16 @@ def to_json(shape: Shape, value: Any) -> Any:
         form = shape.serialization.get("timestampFormat", "unixTimestamp")
         return unix_timestamp(value) if form == "unixTimestamp" else format_timestamp(value, form)
     return value
+
+
+@cache
+def body_members(shape: StructureShape) -> tuple[tuple[str, str, Shape], ...]:
+    """Name, name on the wire and shape of the members that stand in a body; a model's shapes are for ever."""
+    return tuple(
+        (name, wire_name(member, name), member)
+        for name, member in shape.members.items()
+        if "location" not in member.serialization
+    )
 
 
 def wire_name(shape: Shape, member: str) -> str:

@@ -3,13 +3,14 @@
 import base64
 import binascii
 from collections.abc import AsyncIterable, Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import orjson
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
-from lambent.faces.codec_json import error_body, from_json, load_json, to_json, wire_name
+from lambent.faces.codec_json import body_members, error_body, from_json, load_json, to_json, wire_name
 from lambent.faces.codec_routes import Routes
 from lambent.faces.codec_scalars import from_text, malformed, to_text
 from lambent.faces.errors import ServiceError
@@ -38,22 +39,14 @@ class RestJson:
             return {}
         payload = shape.serialization.get("payload")
         query = parse_qs(request.query, keep_blank_values=True)
-        in_body = {n: m for n, m in shape.members.items() if "location" not in m.serialization}
-        tree = load_json(body) if in_body and payload is None else {}
-        if not isinstance(tree, dict):
-            raise malformed(shape, tree)
         found: dict[str, Any] = {}
-        for name, member in shape.members.items():
-            if name == payload:
-                value = _payload(member, body)
-            elif name in in_body:
-                item = tree.get(wire_name(member, name))
-                value = None if item is None else from_json(member, item)
-            else:
-                value = _located(member, name, labels, query, request.headers)
-            if value is not None:
-                found[name] = value
-        return found
+        if payload is not None:
+            found[payload] = _payload(shape.members[payload], body)
+        elif body_members(shape):
+            found = from_json(shape, load_json(body))
+        for name, member in _located_members(shape):
+            found[name] = _located(member, name, labels, query, request.headers)
+        return {name: value for name, value in found.items() if value is not None}
 
     def write(self, operation: OperationModel, output: dict[str, Any], request_id: str) -> Response:
         response = Response(operation.http.get("responseCode", 200), [JSON_TYPE])
@@ -87,6 +80,12 @@ class RestJson:
             if "location" in member.serialization and name in error.fields:
                 headers += _headers(member, name, error.fields[name])
         return Response(error.status, headers, orjson.dumps(error_body(shape, error)))
+
+
+@cache
+def _located_members(shape: StructureShape) -> tuple[tuple[str, Shape], ...]:
+    """Those that stand in the path, the query or a header."""
+    return tuple(item for item in shape.members.items() if "location" in item[1].serialization)
 
 
 def _payload(shape: Shape, body: bytes) -> Any:
