@@ -11,6 +11,7 @@ from tests.conformance.caller import Caller
 from tests.sandbox.conftest import VARIABLES, sandbox_on
 from tests.sandbox.launched import Launched
 
+from lambent.invoke.environment import NO_THREADS
 from lambent.runtimes.python import frames
 
 CREDENTIALS = {
@@ -22,7 +23,7 @@ CREDENTIALS = {
 ENVIRONMENT = {
     **VARIABLES,
     "AWS_CONTAINER_AUTHORIZATION_TOKEN": "door",
-    "OPENBLAS_NUM_THREADS": "1",
+    **NO_THREADS,
 }
 
 

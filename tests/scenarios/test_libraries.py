@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from tests.sandbox.conftest import sandbox_on, start_in
 from tests.sandbox.launched import Config, Launched, launch
+from tests.sandbox.snapshots import restored, snapshot
 
 pytestmark = [
     pytest.mark.slow,
@@ -93,7 +94,7 @@ ANSWERS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def launched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Launched]:
-    launched = await launch(tmp_path_factory.mktemp("libraries") / "data", Config(max_sandboxes=10))
+    launched = await launch(tmp_path_factory.mktemp("libraries") / "data", Config(max_sandboxes=20))
     yield launched
     for opened in launched.callers:
         await opened.close()
@@ -109,7 +110,7 @@ def install(package: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("package", USES)
-async def test_it_works_inside(launched: Launched, package: str) -> None:
+async def test_it_works_inside_and_from_a_snapshot(launched: Launched, package: str) -> None:
     folder = launched.host.code / package
     install(package, folder)
     (folder / "handler.py").write_text(USES[package])
@@ -118,3 +119,11 @@ async def test_it_works_inside(launched: Launched, package: str) -> None:
     process = await start_in(launched, sandbox)
     assert await process.call(None) == ANSWERS[package]
     await sandbox.destroy()
+    file, problem = await snapshot(launched, folder, own_packages=own)
+    assert problem == ""
+    try:
+        for _ in range(2):
+            copy = await restored(launched, folder, file, own_packages=own)
+            assert await copy.call(None) == ANSWERS[package]
+    finally:
+        os.close(file)

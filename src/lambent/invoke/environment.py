@@ -36,7 +36,10 @@ LOG_STREAM = "AWS_LAMBDA_LOG_STREAM_NAME"
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 CREDENTIALS_URI = "http://127.0.0.1:9001/2021-04-23/credentials"
 # A process with threads cannot be copied, and these libraries start some when they are imported.
-NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+NO_THREADS = {
+    **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",  # pyarrow's
+}
 
 
 def own_part(full: Mapping[str, str], around: Surroundings) -> dict[str, str]:
