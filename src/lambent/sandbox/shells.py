@@ -37,8 +37,9 @@ class Shell:
         return self.place.group
 
     def take(self, environment: Mapping[str, str], uid: int, given: Sequence[tuple[str, int]]) -> None:
-        """Tell the stem who it is, with its mounts and descriptors. Raises OSError."""
+        """Tell the stem who it is, with its mounts and descriptors. Raises OSError, SandboxError."""
         assert self.waiting is not None
+        self.init.wait()
         message = {"environment": environment, "uid": uid, "descriptors": [name for name, _ in given]}
         waiting, self.waiting = self.waiting, None
         with waiting:
@@ -158,14 +159,13 @@ class Shells:
         return self.home.start_init(zygote.namespace, place.network)
 
     def _fork(self, shell: Shell) -> None:
-        """Have a stem forked. It waits for the init to be ready, so that nobody here does. Raises OSError."""
+        """Have a stem forked; it may enter before the init has said that it is ready. Raises OSError."""
         self._stems += 1
         shell.stem = self._stems
         shell.waiting, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         shell.waiting.settimeout(TAKE_TIMEOUT_S)
-        given = [("waiting", theirs.detach()), ("ready", shell.init.hand_over())]
+        given = [("waiting", theirs.detach()), ("init", syscalls.pidfd_open(shell.init.pid))]
         try:
-            given.append(("init", syscalls.pidfd_open(shell.init.pid)))
             given += [("group", os.open(door, os.O_WRONLY | os.O_CLOEXEC)) for door in shell.group.doors]
             shell.zygote.fork(shell.stem, given)
         except OSError:

@@ -36,11 +36,6 @@ class Starting:
             raise SandboxError(problem.decode(errors="replace"))
         return self.pid
 
-    def hand_over(self) -> int:
-        """Its pipe, for another one to wait."""
-        pipe, self.pipe = self.pipe, -1
-        return pipe
-
     def forget(self) -> None:
         """Do not wait for it; its end will be noticed."""
         os.close(self.pipe)
