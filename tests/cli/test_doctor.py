@@ -13,7 +13,7 @@ import pytest
 from lambent.cli import examination, trial
 from lambent.cli.attempts import QUICK
 from lambent.cli.examination import State, examine
-from lambent.objects import seaweedfs
+from lambent.objects import weed
 from lambent.sandbox import capabilities
 from lambent.settings import Settings
 from lambent.warehouse import cluster
@@ -98,7 +98,7 @@ def test_what_is_missing_has_a_loss_and_a_remedy(settings: Settings, monkeypatch
         raise cluster.PostgresMissing("no")
 
     monkeypatch.setattr(cluster, "binaries", nothing)
-    monkeypatch.setattr(seaweedfs, "binary", lambda: None)
+    monkeypatch.setattr(weed, "binary", lambda: None)
     found = by_name(settings)
     for name in ("warehouse", "buckets"):
         assert found[name].state is State.MISSING

@@ -94,7 +94,7 @@ ANSWERS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def launched(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Launched]:
-    launched = await launch(tmp_path_factory.mktemp("libraries") / "data", Config(max_sandboxes=20))
+    launched = await launch(tmp_path_factory.mktemp("libraries") / "data", Config(max_sandboxes=40))
     yield launched
     for opened in launched.callers:
         await opened.close()

@@ -245,13 +245,20 @@ class RuntimeConnection:
 
     async def _shut_down(self, reason: str, word: bytes) -> None:
         """The runtime gets its signal, extensions their last event; whoever does not end is killed."""
-        self._tell_end(reason, word)
-        await self._telemetry.flush()
+        self._stop_runtime(word)
+        await self._telemetry.flush()  # before they end, or they would miss it
+        self._tell_extensions(reason)
         await asyncio.wait((self._process.exited,), timeout=SHUTDOWN_S)
 
     def _tell_end(self, reason: str, word: bytes) -> None:
+        self._stop_runtime(word)
+        self._tell_extensions(reason)
+
+    def _stop_runtime(self, word: bytes) -> None:
         self._killed = True
         self._order(word)
+
+    def _tell_extensions(self, reason: str) -> None:
         deadline_ms = int((time.time() + SHUTDOWN_S) * 1000)
         self._extensions.tell({"eventType": SHUTDOWN, "shutdownReason": reason, "deadlineMs": deadline_ms})
 
