@@ -5,7 +5,6 @@ import os
 import platform
 import secrets
 import socket
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -62,6 +61,7 @@ from lambent.objects import seaweedfs
 from lambent.objects.gateway import Gateway
 from lambent.objects.place import Place
 from lambent.records.records import Records
+from lambent.runtimes.catalog import DEFAULT_RUNTIME
 from lambent.sandbox import headroom
 from lambent.sandbox.base import Door, Host
 from lambent.store.authority import Authority
@@ -113,7 +113,10 @@ class Node:
         self.server = Server(self._router())
         await self._listen(endpoint)
         self._built.set()
-        self.readiness.expect(self.functions.recent())
+        if recent := self.functions.recent():
+            self.readiness.expect(recent)
+        else:
+            self.readiness.expect_a_first()
         await self.queue.start()
         self.pollers.start()
 
@@ -363,7 +366,7 @@ class Node:
             "version": __version__,
             "isolation": self.host.isolation,
             "runtimes": list(self.catalog.runtimes),
-            "default_runtime": f"python3.{sys.version_info.minor}",
+            "default_runtime": DEFAULT_RUNTIME,
         }
 
     def _status(self) -> dict[str, Any]:

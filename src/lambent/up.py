@@ -18,7 +18,7 @@ from lambent.launch import ENDPOINT_DOOR, WAREHOUSE_DOOR, Launch
 from lambent.objects import weed
 from lambent.objects.place import Place
 from lambent.runtimes import libraries, shelf
-from lambent.runtimes.catalog import Catalog
+from lambent.runtimes.catalog import DEFAULT_RUNTIME, Catalog
 from lambent.sandbox import capabilities, root
 from lambent.sandbox.base import Program, SandboxError
 from lambent.sandbox.launcher import LauncherConfig
@@ -58,9 +58,8 @@ def up(settings: Settings, tell: Tell) -> int:
 
 def _run(settings: Settings, folder: DataFolder, tell: Tell) -> int:
     catalog = Catalog.find()
-    own = f"python3.{sys.version_info.minor}"
-    if own in catalog.interpreters:
-        libraries.ensure(catalog.interpreters[own], tell)
+    if DEFAULT_RUNTIME in catalog.interpreters:
+        libraries.ensure(catalog.interpreters[DEFAULT_RUNTIME], tell)
     bundle = _certificates(settings)
     isolation = "process" if settings.isolation == "process" else capabilities.best_isolation()
     if settings.isolation == "strict" and isolation == "process":

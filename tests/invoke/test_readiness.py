@@ -19,7 +19,8 @@ async def prepared(*calls: list[Version], expected: int) -> list[str]:
     done: list[str] = []
     enough = asyncio.Event()
 
-    async def prepare(version: Version) -> None:
+    async def prepare(version: Version | None) -> None:
+        assert version is not None
         done.append(version.last_modified)
         if len(done) == expected:
             enough.set()
@@ -53,7 +54,7 @@ async def test_what_cannot_run_is_left_out() -> None:
 async def test_it_can_be_closed_while_it_works() -> None:
     began = asyncio.Event()
 
-    async def prepare(version: Version) -> None:
+    async def prepare(version: Version | None) -> None:
         began.set()
         await asyncio.Event().wait()
 
@@ -62,3 +63,16 @@ async def test_it_can_be_closed_while_it_works() -> None:
     async with asyncio.timeout(10):
         await began.wait()
         await readiness.close()
+
+
+async def test_where_nothing_is_deployed_a_plain_function_is_expected() -> None:
+    done: asyncio.Future[Version | None] = asyncio.get_running_loop().create_future()
+
+    async def prepare(version: Version | None) -> None:
+        done.set_result(version)
+
+    readiness = Readiness(prepare)
+    readiness.expect_a_first()
+    async with asyncio.timeout(10):
+        assert await done is None
+    await readiness.close()

@@ -3,7 +3,6 @@
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +14,7 @@ from lambent.cli.attempts import QUICK
 from lambent.cli.node import running
 from lambent.model.limits import MIB
 from lambent.objects import weed
-from lambent.runtimes.catalog import Catalog
+from lambent.runtimes.catalog import DEFAULT_RUNTIME, Catalog
 from lambent.sandbox import capabilities, forwarding
 from lambent.sandbox.base import SandboxError
 from lambent.settings import Settings
@@ -82,7 +81,7 @@ def _reach(settings: Settings) -> Finding:
 
 def _walls() -> Finding:
     """What a hostile function tries first, in a sandbox of this machine's."""
-    own = Catalog.find().interpreters.get(f"python3.{sys.version_info.minor}")
+    own = Catalog.find().interpreters.get(DEFAULT_RUNTIME)
     if own is None or capabilities.best_isolation() == "process":
         return Finding("walls", State.LESS, "not tried", capabilities.NO_WALLS, "see what is missing above")
     try:

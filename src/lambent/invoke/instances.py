@@ -21,6 +21,7 @@ from lambent.model.interpreter import Interpreter
 from lambent.model.invocation import Run
 from lambent.model.limits import MEMORY_MB
 from lambent.records.report import stream_name
+from lambent.runtimes.catalog import DEFAULT_RUNTIME
 from lambent.sandbox.base import Host, Sandbox, SandboxSpec
 from lambent.store.bundle import Bundle
 
@@ -70,8 +71,18 @@ class Instances:
             raise
         return instance
 
-    async def prepare(self, version: Version) -> None:
-        """Have ready what the version's first instance would wait for. Raises as `make`."""
+    async def prepare(self, version: Version | None) -> None:
+        """Have ready what the version's first instance would wait for, or that of a plain function.
+
+        Raises as `make`.
+        """
+        if version is None:
+            if not self.strict:  # whose it will be is not known
+                plain = SandboxSpec(
+                    interpreter=self.interpreter(DEFAULT_RUNTIME), code=Path(), imports=frozenset()
+                )
+                await self.host.prepare(plain)
+            return
         if version.image is None:
             await asyncio.to_thread(self.packages.bundle, version.code)
         await self.host.prepare(self._spec(version))

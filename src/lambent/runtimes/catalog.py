@@ -15,6 +15,7 @@ from lambent.model.errors import InvalidParameter
 from lambent.model.interpreter import Interpreter
 from lambent.runtimes import executables, shelf
 
+DEFAULT_RUNTIME = f"python3.{sys.version_info.minor}"  # the node's own
 FIRST_MINOR = 8
 MINORS = range(FIRST_MINOR, FIRST_MINOR + 30)
 PROBE_TIMEOUT_S = 10.0
