@@ -1,11 +1,13 @@
 """The hosts that must all keep one contract, and processes on them."""
 
 import sys
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from tests.conformance.caller import Caller
 from tests.sandbox.launched import Config, this_interpreter, whole_host
 
@@ -53,6 +55,7 @@ HOSTS: dict[str, Callable[[Path], Awaitable[Host]]] = {
     "namespaces": namespaces_host,
     "userns": userns_host,
 }
+Create = Callable[[SandboxSpec], Awaitable[Sandbox]]
 Deploy = Callable[..., Awaitable[Sandbox]]
 Start = Callable[..., Awaitable[Caller]]
 
@@ -62,35 +65,54 @@ def interpreter() -> Interpreter:
     return Catalog.find().get(f"python3.{sys.version_info.minor}")
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
+@pytest.fixture(scope="module", params=HOSTS)
+def isolation(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-@pytest.fixture(params=HOSTS)
-async def host(request: pytest.FixtureRequest, data: Path) -> AsyncIterator[Host]:
-    host = await HOSTS[request.param](data)
+@pytest.fixture(scope="module")
+def data(isolation: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp(isolation) / "data"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def host(isolation: str, data: Path) -> AsyncIterator[Host]:
+    """One for all tests of a module: what a test leaves, the next ones find."""
+    data.mkdir()
+    host = await HOSTS[isolation](data)
     yield host
     await host.close()
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def create(host: Host) -> AsyncIterator[Create]:
+    """Sandboxes, destroyed when the test ends."""
+    async with AsyncExitStack() as stack:
+
+        async def make(spec: SandboxSpec) -> Sandbox:
+            sandbox = await host.create(spec)
+            stack.push_async_callback(sandbox.destroy)
+            return sandbox
+
+        yield make
+
+
 @pytest.fixture
-async def deploy(host: Host, data: Path, interpreter: Interpreter) -> Deploy:
+def deploy(create: Create, data: Path, interpreter: Interpreter) -> Deploy:
     """A sandbox for one file of code."""
 
-    async def create(code: str, **more: object) -> Sandbox:
-        folder = data / "code" / str(len(list(data.glob("code/*"))))
+    async def write(code: str, **more: object) -> Sandbox:
+        folder = data / "code" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         (folder / "handler.py").write_text(code)
-        return await host.create(SandboxSpec(interpreter=interpreter, code=folder, **more))  # type: ignore[arg-type]
+        return await create(SandboxSpec(interpreter=interpreter, code=folder, **more))  # type: ignore[arg-type]
 
-    return create
+    return write
 
 
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    """A process of a sandbox, closed when the test ends."""
+@pytest_asyncio.fixture(loop_scope="module")
+async def start(create: Create) -> AsyncIterator[Start]:
+    """A process of a sandbox, closed when the test ends, before the sandbox is."""
     async with AsyncExitStack() as stack:
 
         async def run(sandbox: Sandbox, environment: Mapping[str, str] | None = None) -> Caller:

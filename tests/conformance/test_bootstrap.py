@@ -5,30 +5,31 @@ import json
 import os
 import signal
 import socket
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from tests.conformance.caller import WAIT_S
-from tests.conformance.conftest import EXECUTABLES, Start
+from tests.conformance.conftest import EXECUTABLES, Create, Start
 
 from lambent.runtimes import start as beginning
 from lambent.runtimes.python import frames
-from lambent.sandbox.base import Host, Sandbox, SandboxSpec
+from lambent.sandbox.base import Sandbox, SandboxSpec
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture
-def deploy(host: Host, data: Path) -> "Deploy":
-    return Deploy(host, data)
+def deploy(create: Create, data: Path) -> "Deploy":
+    return Deploy(create, data)
 
 
 class Deploy:
     """Sandboxes for a bootstrap."""
 
-    def __init__(self, host: Host, data: Path) -> None:
-        self.host, self.data = host, data
+    def __init__(self, create: Create, data: Path) -> None:
+        self.create, self.data = create, data
 
     async def __call__(
         self, bootstrap: str | None, *, mode: int = 0o755, layer: dict[str, str] | None = None
@@ -36,10 +37,10 @@ class Deploy:
         code = self._folder({"bootstrap": bootstrap} if bootstrap else {}, mode)
         layers = (self._folder(layer, mode),) if layer else ()
         spec = SandboxSpec(interpreter=EXECUTABLES["provided.al2023"], code=code, layers=layers)
-        return await self.host.create(spec)
+        return await self.create(spec)
 
     def _folder(self, files: dict[str, str], mode: int) -> Path:
-        folder = self.data / "code" / str(len(list(self.data.glob("code/*"))))
+        folder = self.data / "code" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         for name, text in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
@@ -145,7 +146,7 @@ async def test_extensions_start_first_and_the_runtime_when_it_is_told_to(
     deploy: Deploy, start: Start
 ) -> None:
     watch = "#!/bin/sh\necho watch $AWS_LAMBDA_RUNTIME_API\nexit 3\n"
-    runtime = "#!/bin/sh\necho runtime\ntrap 'echo told; exit 0' TERM\nwhile true; do sleep 0.01; done\n"
+    runtime = "#!/bin/sh\ntrap 'echo told; exit 0' TERM\necho runtime\nwhile true; do sleep 0.01; done\n"
     caller = await start(await deploy(runtime, layer={"extensions/watch": watch}))
     control = caller.process.control
     handed, printed, *senders = await handed_over(control, ["watch"])
