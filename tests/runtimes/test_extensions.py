@@ -147,6 +147,32 @@ async def test_extensions_hear_why_all_begins_anew(make: Make, reason: str) -> N
     assert sum("registered" in line for line in said(bench, "watch")) == 2
 
 
+async def test_extensions_hear_that_the_init_has_failed(make: Make) -> None:
+    failing = (
+        CLIENT
+        + """
+told = json.dumps({"errorType": "Mine.Odd", "errorMessage": "m"})
+call("POST", "init/error", told)
+time.sleep(60)
+"""
+    )
+    bench = await make(failing, extensions={"watch": SERVE_EVENTS})
+    assert (await bench.fail())["errorType"] == "Mine.Odd"
+    last = json.loads(said(bench, "watch")[-1])
+    assert (last["eventType"], last["shutdownReason"]) == ("SHUTDOWN", "failure")
+
+
+async def test_extensions_hear_that_the_init_took_too_long(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instance_module, "INIT_TIMEOUT_S", 3)
+    bench = await make("#!/bin/sh\nexec sleep 60", extensions={"watch": SERVE_EVENTS}, timeout_s=3)
+    assert (await bench.fail())["errorType"] == "Sandbox.Timedout"
+    reasons = [json.loads(event)["shutdownReason"] for event in said(bench, "watch") if "SHUTDOWN" in event]
+    assert reasons
+    assert set(reasons) == {"timeout"}
+
+
 async def test_the_others_hear_that_one_has_failed(make: Make) -> None:
     crash = SERVE_EVENTS.replace(
         "    say(json", "    if event['eventType'] == 'INVOKE': sys.exit(5)\n    say(json"

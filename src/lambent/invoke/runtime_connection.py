@@ -79,6 +79,7 @@ class RuntimeConnection:
         self._begun = True  # the runtime has been told to start, where it needs to be told
         self._event: Mapping[str, Any] = {}  # what extensions learn of the invocation
         self._said: Said | None = None  # an answer whose invocation is not over
+        self._failure: Frame | None = None  # of an init that extensions hear of first
         self.stream: Stream | None = None  # takes an answer as it comes
         self._request_id = ""
         self._checking: asyncio.Task[None] | None = None
@@ -118,7 +119,7 @@ class RuntimeConnection:
             frame, self._early = self._early, None
             return frame
         if self._process.exited.done():
-            return self._process.exited.result()
+            return self._last_word(self._process.exited.result())
         self._reply = self._loop.create_future()
         try:
             async with asyncio.timeout(timeout_s):
@@ -180,7 +181,7 @@ class RuntimeConnection:
         self._telemetry.runtime_done("error" if said.error_type else "success", size)
 
     def failed(self, said: Said) -> None:
-        self._deliver(Frame(Kind.INIT_ERROR, b"", said.body))
+        self._fail_init(Frame(Kind.INIT_ERROR, b"", said.body))
 
     # What extensions do.
 
@@ -198,14 +199,29 @@ class RuntimeConnection:
             {"errorType": error_type, "errorMessage": f"RequestId: {self._request_id} Error: {message}"}
         )
         if self._phase is Phase.INIT:
-            self._deliver(Frame(Kind.INIT_ERROR, b"", told))
-        elif self._phase is Phase.INVOKE:
+            self._fail_init(Frame(Kind.INIT_ERROR, b"", told))
+            return
+        if self._phase is Phase.INVOKE:
             self._said = Said(told, error_type)
-        if self._phase is not Phase.INIT and self._extensions.wants_shutdown:
-            self._tell_end("failure", KILL)
-            self._patience = self._loop.call_later(SHUTDOWN_S, self._kill)
-        else:
+        if not self._tell_failure():
             self._kill()
+
+    def _fail_init(self, frame: Frame) -> None:
+        """The caller hears of it when the extensions have that want to."""
+        if self._killed:
+            return
+        if self._tell_failure():
+            self._failure = frame
+        else:
+            self._deliver(frame)
+
+    def _tell_failure(self) -> bool:
+        """Kill the runtime and give extensions their last event; False when none wants it."""
+        if not self._extensions.wants_shutdown:
+            return False
+        self._tell_end("failure", KILL)
+        self._patience = self._loop.call_later(SHUTDOWN_S, self._kill)
+        return True
 
     def _part_ended(self, told: Mapping[str, Any]) -> None:
         """The runtime, or an extension. The sandbox ends as the runtime has, after all extensions."""
@@ -240,7 +256,7 @@ class RuntimeConnection:
 
     async def _reset(self, reason: str) -> None:
         """The runtime has lost its time and is killed at once; extensions have some more to end."""
-        if self._phase is Phase.INVOKE and self._extensions.wants_shutdown:
+        if self._extensions.wants_shutdown:
             await self._shut_down(reason, KILL)
 
     async def _shut_down(self, reason: str, word: bytes) -> None:
@@ -265,7 +281,11 @@ class RuntimeConnection:
     def _ended(self, exited: "asyncio.Future[Exit]") -> None:
         if self._reply is None or self._reply.done():
             return
-        self._reply.set_result(exited.result() if self._said is None else self._answer_frame(self._said))
+        self._reply.set_result(self._last_word(exited.result()))
+
+    def _last_word(self, exited: Exit) -> Frame | Exit:
+        """What was said before the end, or how it came."""
+        return self._failure or (self._answer_frame(self._said) if self._said else exited)
 
     # What the node does.
 
@@ -317,6 +337,8 @@ class RuntimeConnection:
                     descriptors = []
                 elif frame.kind == ENDED:
                     self._part_ended(frame.meta_object())
+                elif frame.kind == Kind.INIT_ERROR:
+                    self._fail_init(frame)
                 else:
                     self._deliver(frame)
         except BadFrame:
