@@ -113,7 +113,7 @@ class Node:
         self.server = Server(self._router())
         await self._listen(endpoint)
         self._built.set()
-        if recent := self.functions.recent():
+        if recent := [*self.functions.recent(), *self.whisk.versions.recent()]:
             self.readiness.expect(recent)
         else:
             self.readiness.expect_a_first()
@@ -225,7 +225,8 @@ class Node:
         self.queue = Queue(self.store, self._run_queued, self._terms, post)
         settle, accept, call = self.records.meter.settle, self.queue.accept, self.invoker.invoke
         brokers = frozenset(self.settings.kafka_brokers.replace(" ", "").split(",")) - {""}
-        self.whisk.connect(self.admission, self.pool, settle, accept, self.functions, call, brokers)
+        expect = self.readiness.expect
+        self.whisk.connect(self.admission, self.pool, settle, accept, self.functions, call, brokers, expect)
 
     def _expect(self, key: FunctionKey) -> None:
         function = self.functions.peek(key)

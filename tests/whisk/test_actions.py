@@ -190,5 +190,5 @@ def test_what_is_not_served_is_said(guest: Client) -> None:
     )
     assert answer.status == 415
     assert answer.json["error"] == (
-        "The request's Content-Type is not supported. Expected:\napplication/json"
+        "The request's Content-Type [text/plain] is not supported. Expected:\napplication/json"
     )

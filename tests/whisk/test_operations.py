@@ -26,7 +26,7 @@ ILLEGAL = "The name of the entity contains illegal characters."
 FORBIDDEN = "The supplied authentication is not authorized to access '{}'."
 NO_BODY = "Request entity expected but not supplied"
 MALFORMED = "The request content was malformed:\n"
-WRONG_TYPE = "The request's Content-Type is not supported. Expected:\napplication/json"
+WRONG_TYPE = "The request's Content-Type [text/xml] is not supported. Expected:\napplication/json"
 FAILED = {"error": "API deletion failure: API '/none' does not exist."}
 
 

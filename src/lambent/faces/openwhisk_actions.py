@@ -69,7 +69,7 @@ class Actions:
         parts = await read_exec(body, name, ask.identity, self._registry, self._kinds)
         limits = read_limits(body.get("limits"), before, ask.identity.namespace)
         if parts.content is not None:
-            stored: Code | None = await self._packages.put(parts.content)
+            stored: Code = await self._packages.put(parts.content, own=not parts.fields["archive"])
             parts.fields["code"] = stored
         change = _change(name, body, parts.fields, limits, overwrite)
         made = await self._registry.put(name, Action, change)

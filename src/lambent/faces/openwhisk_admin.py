@@ -1,5 +1,6 @@
 """The operator's side of the OpenWhisk face, for `lambent whisk`: users, keys and limits of an account."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,10 +8,13 @@ import orjson
 
 from lambent.faces.http import Request, Response
 from lambent.faces.openwhisk_ask import answer, parse
+from lambent.model.errors import PlatformError
 from lambent.model.identity import Principal, PrincipalKind
 from lambent.whisk.errors import Refusal
 from lambent.whisk.namespaces import Key, Namespaces
 from lambent.whisk.system import System
+
+log = logging.getLogger(__name__)
 
 PREFIX = "/_lambent/whisk/"
 BODY_BYTES = 64 * 1024
@@ -37,6 +41,9 @@ class OpenWhiskAdmin:
                 return await self._limits(request.method, name, content, principal.account)
         except Refusal as error:
             return answer({"message": error.message}, error.status)
+        except (PlatformError, OSError) as error:  # its operator may know what it is about
+            log.exception("%s %s failed", request.method, request.path)
+            return answer({"message": f"{type(error).__name__}: {error}"}, 500)
         return answer({"message": f"{PREFIX} has users and limits/NAMESPACE, but no {page!r}."}, 404)
 
     async def _users(self, method: str, subject: str, content: Mapping[str, Any], account: str) -> Response:
@@ -46,11 +53,11 @@ class OpenWhiskAdmin:
                 raise Refusal(404, f"Subject {subject} does not exist")
             return answer([_shown(key) for key in keys])
         if method == "PUT" and subject:
+            await self._system.install(self._region)  # first, so that a user who is there has all of it
             namespace = content.get("namespace") or subject
             key = await self._namespaces.create(
                 subject, namespace, account, self._region, content.get("auth")
             )
-            await self._system.install(self._region)
             return answer(_shown(key))
         if method == "POST" and subject:
             keys = await self._namespaces.block(subject, account, bool(content.get("blocked")))

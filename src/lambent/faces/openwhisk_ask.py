@@ -28,7 +28,7 @@ ENTITY_BYTES = 50 * 1024 * 1024
 PAGE, LONGEST_PAGE = 30, 200
 YES, NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 NO_BODY = "Request entity expected but not supplied"
-WRONG_TYPE = "The request's Content-Type is not supported. Expected:\napplication/json"
+WRONG_TYPE = "The request's Content-Type [{}] is not supported. Expected:\napplication/json"
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
@@ -102,9 +102,9 @@ class Ask:
         return await parse(body)
 
     def check_type(self) -> None:
-        kind = self.request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            raise Refusal(415, WRONG_TYPE)
+        given = self.request.headers.get("content-type", "application/json")
+        if given.partition(";")[0].strip().lower() != "application/json":
+            raise Refusal(415, WRONG_TYPE.format(given))
 
     def list(self, entities: Iterable[Mapping[str, Any]]) -> Response:
         """A page of what there is, or its number."""

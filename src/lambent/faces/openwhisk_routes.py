@@ -36,5 +36,5 @@ def add_openwhisk(router: Router, whisk: Whisk, packages: CodePackages, region: 
     router.add_unsigned(BASE, openwhisk)
     router.add_host(HOST, openwhisk.by_host)
     router.add_index(info.root)
-    system = System(whisk.registry, whisk.namespaces, whisk.kinds, packages.put)
+    system = System(whisk.registry, whisk.namespaces, whisk.kinds, packages)
     router.add_admin(OpenWhiskAdmin(whisk.namespaces, system, region), PREFIX)

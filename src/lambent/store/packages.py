@@ -14,7 +14,7 @@ from typing import Protocol
 from lambent.model.errors import InvalidParameter, NotFound
 from lambent.model.function import Code
 from lambent.model.limits import IMAGE_BYTES, UNZIPPED_BYTES
-from lambent.sandbox.archive import remove
+from lambent.sandbox.archive import extract, remove
 from lambent.sandbox.base import BadArchive
 from lambent.store.bundle import Bundle, layer_packages, look_into, unpacked_bytes
 
@@ -47,14 +47,17 @@ class Packages:
         self._sizes: dict[str, int] = {}
         self._unused: dict[str, float] = {}  # digest: since when (monotonic) no version needs it
 
-    async def put(self, zipped: bytes) -> Code:
-        """Keep a zip and unpack it. Raises `InvalidParameter` for what cannot be unpacked."""
+    async def put(self, zipped: bytes, *, own: bool = False) -> Code:
+        """Keep a zip and unpack it; one of our `own` making needs no sandbox for that.
+
+        Raises `InvalidParameter` for what cannot be unpacked.
+        """
         if not zipped:
             raise InvalidParameter(EMPTY)
         hashed = await asyncio.to_thread(hashlib.sha256, zipped)
         code = Code(hashed.hexdigest(), len(zipped), base64.b64encode(hashed.digest()).decode())
         self._unused.pop(code.digest, None)
-        await self._once(code.digest, zipped)
+        await self._once(code.digest, zipped, own=own)
         return code
 
     async def put_image(self, digest: str, write: Callable[[Path], None]) -> Code:
@@ -129,20 +132,26 @@ class Packages:
     def _archive(self, digest: str) -> Path:
         return self._zips / f"{digest}.zip"
 
-    async def _once(self, digest: str, zipped: bytes | None, limit_bytes: int = UNZIPPED_BYTES) -> None:
+    async def _once(
+        self, digest: str, zipped: bytes | None, limit_bytes: int = UNZIPPED_BYTES, *, own: bool = False
+    ) -> None:
         task = self._storing.get(digest)
         if task is None:
-            task = self._storing[digest] = asyncio.create_task(self._store(digest, zipped, limit_bytes))
+            task = asyncio.create_task(self._store(digest, zipped, limit_bytes, own))
+            self._storing[digest] = task
             task.add_done_callback(lambda _: self._storing.pop(digest))
         await asyncio.shield(task)
 
-    async def _store(self, digest: str, zipped: bytes | None, limit_bytes: int) -> None:
+    async def _store(self, digest: str, zipped: bytes | None, limit_bytes: int, own: bool) -> None:
         path, folder = self._archive(digest), self._folders / digest
         if zipped is not None:
             await asyncio.to_thread(_write, path, zipped)
         if folder.exists():
             return
         await asyncio.to_thread(self._folders.mkdir, parents=True, exist_ok=True)
+        if own:
+            await asyncio.to_thread(extract, path, folder, limit_bytes)
+            return
         try:
             await self._host.unpack(path, folder, limit_bytes)
         except BadArchive as error:

@@ -1,11 +1,10 @@
 """The packages that every namespace finds: `/whisk.system/utils`, `samples`, `alarms` and `messaging`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from lambent.model.function import Code
 from lambent.model.names import DEFAULT_ACCOUNT
+from lambent.store.packages import Packages
 from lambent.whisk import alarm, alarms, code, subscription, subscriptions
 from lambent.whisk.entities import Action, Entity, Package
 from lambent.whisk.kinds import BUILT_IN, Kinds
@@ -27,12 +26,12 @@ class System:
         registry: Registry,
         namespaces: Namespaces,
         kinds: Kinds,
-        store_code: Callable[[bytes], Awaitable[Code]],
+        packages: Packages,
     ) -> None:
         self._registry = registry
         self._namespaces = namespaces
         self._kinds = kinds
-        self._store_code = store_code
+        self._packages = packages
         self._lock = asyncio.Lock()
 
     async def install(self, region: str) -> None:
@@ -58,7 +57,7 @@ class System:
         """Unless it is there as it should be."""
         kind = self._kinds.resolve("python:default")
         packed = code.pack(kind, source, binary=False)
-        stored = await self._store_code(packed)
+        stored = await self._packages.put(packed, own=True)
         before = self._registry.find(name, Action)
         if before is None or (before.code, before.kind) != (stored, kind):
             await self._put(

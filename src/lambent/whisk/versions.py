@@ -1,6 +1,8 @@
 """Actions as functions of the model: what the invoker, the pool and the sandbox run."""
 
 from collections.abc import Callable
+from heapq import nlargest
+from operator import attrgetter
 
 from lambent.model.errors import NotFound
 from lambent.model.function import State, Version
@@ -18,6 +20,7 @@ HANDLERS = {
     "nodejs": "_lambent.action",
     BLACKBOX: "_lambent.native.handler",
 }
+RECENT = 16
 ROLE = "whisk"  # whose policies say what actions may do with the platform's other services
 
 
@@ -49,6 +52,16 @@ class Versions:
         if version is None:
             version = self._versions[target.key] = self._make(target.key)
         return version
+
+    def serving(self, name: Name) -> list[Version]:
+        """What a call of an action runs; nothing for what is no code."""
+        action = self._registry.find(name, Action)
+        return [self.get(Target(self.key(name)))] if action and action.code else []
+
+    def recent(self) -> list[Version]:
+        """The same of the actions that were changed last."""
+        last = nlargest(RECENT, self._registry.everywhere(Action), key=attrgetter("updated"))
+        return [version for action in last for version in self.serving(action.name)]
 
     def digests(self) -> set[str]:
         """The packages that any action needs."""

@@ -1,12 +1,13 @@
 """OpenWhisk's parts of one node, put together."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lambent.invoke.admission import Admission
 from lambent.invoke.invoker import Invoker, Settle
 from lambent.invoke.pool import Pool
+from lambent.model.function import Version
 from lambent.model.invocation import Invocation
 from lambent.store.base import Store
 from lambent.store.snapshot import Snapshot
@@ -59,10 +60,12 @@ class Whisk:
         functions: Snapshot,
         call_function: Invoke,
         brokers: frozenset[str],
+        expect: Callable[[Iterable[Version]], None],
     ) -> None:
         """Actions have an invoker as functions have, over the same pool; functions are lent as actions."""
         invoker = Invoker(self.versions.get, admission, pool, settle)
         self.versions.on_change(pool.retire)
+        self.registry.on_change(lambda name: expect(self.versions.serving(name)))
         self.runner = Runner(self.registry, self.versions, self.activations, self.throttle, invoker.invoke)
         self.deferred = Deferred(self.runner, self.versions, self.namespaces, accept)
         self.firing = Firing(self.registry, self.activations, self.deferred, self.throttle)

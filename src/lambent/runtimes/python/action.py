@@ -1,6 +1,6 @@
 """OpenWhisk's contract with a Python action, where Lambda has a handler: a dictionary in, a dictionary out.
 
-Getting `handler` from here loads the action; nothing happens on import.
+Getting `handler` from here loads the action; what is the same for all is made on import, in a zygote.
 """
 
 from __future__ import annotations
@@ -48,12 +48,7 @@ def adapt(load: Callable[[], Callable[[Any], Any]]) -> Callable[[Any, Any], Any]
 def prepare() -> None:
     """The streams and the environment as OpenWhisk's actions know them."""
     logging.getLogger().handlers.clear()
-    sys.stderr = io.TextIOWrapper(
-        io.BufferedWriter(_Marked(2, "w", closefd=False)),
-        encoding="utf-8",
-        errors="backslashreplace",
-        line_buffering=True,
-    )
+    sys.stderr = STDERR
     os.environ["__OW_API_HOST"] = os.environ.get("AWS_ENDPOINT_URL", "")
 
 
@@ -71,6 +66,14 @@ class _Marked(io.FileIO):
             marked = marked[os.write(2, marked) :]
         self._inside = bool(lines[-1])
         return len(content)
+
+
+STDERR = io.TextIOWrapper(
+    io.BufferedWriter(_Marked(2, "w", closefd=False)),
+    encoding="utf-8",
+    errors="backslashreplace",
+    line_buffering=True,
+)
 
 
 def tell(context: Any) -> None:
