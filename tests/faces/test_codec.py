@@ -372,4 +372,5 @@ async def test_a_body_over_the_limit(codec: Codec) -> None:
     made = request("POST", "/2015-03-31/functions")
     made.body = Endless()
     response, answer = await told(codec, made)
-    assert (response.status, answer["message"]) == (413, "Request must be smaller than 70167211 bytes")
+    text = "Request must be smaller than 70167211 bytes for the CreateFunction operation"
+    assert (response.status, answer["message"]) == (413, text)

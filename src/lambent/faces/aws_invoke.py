@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 import orjson
 
+from lambent.faces.aws_invoke_check import violations
 from lambent.faces.aws_lambda_targets import MISMATCH
 from lambent.faces.call import Call
 from lambent.faces.http import BodyTooLarge, Request, Response
@@ -36,10 +37,12 @@ from lambent.model.names import FunctionKey, Target, parse_target
 from lambent.model.tenancy import check_tenant
 
 JSON = ("Content-Type", "application/json")
+KIND = "x-amz-invocation-type"
 THREAD_BYTES = 64 * 1024  # a longer event is parsed off the event loop
 
 BAD_CONTEXT = "Client context must be a valid Base64-encoded JSON object."
 LONG_CONTEXT = f"Client context must be no more than {CLIENT_CONTEXT_BYTES} bytes when base64-encoded."
+DURABLE = "DurableExecutionName is not supported by Lambent: durable executions are not part of it."
 NOT_JSON = "Could not parse request body into json: Could not parse payload into json: {}"
 
 # Code, status, and under which key AWS's model has the message.
@@ -66,14 +69,11 @@ class Invoker(Protocol):
         """Raises `NotFound`, and `Conflict` for what cannot run now."""
 
 
-class Violation(Exception):
-    """A header with a value that the model does not have."""
+class Violation(InvalidParameter):
+    """A header with a value that the model does not have; the model has the words for it."""
 
-    def __init__(self, value: str, member: str, allowed: str) -> None:
-        super().__init__(
-            f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{allowed}]"
-        )
+    def __init__(self, header: str) -> None:
+        super().__init__(f"The value of {header} is not known.")
 
 
 class InvokeFace:
@@ -96,7 +96,7 @@ class InvokeFace:
         self._allow = allow
 
     async def invoke(self, request: Request, principal: Principal, region: str) -> Response:
-        kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
+        kind = request.headers.get(KIND, "RequestResponse")
         try:
             target = self.target(request, principal, region)
             if kind == "RequestResponse":
@@ -106,11 +106,9 @@ class InvokeFace:
             if kind == "DryRun":
                 self._invoker.resolve(target)
                 return Response(204)
-            raise Violation(kind, "invocationType", "Event, RequestResponse, DryRun")
+            raise Violation(KIND)
         except PlatformError as error:
-            return refusal(error)
-        except Violation as error:
-            return violation(error)
+            return refusal(error, request)
 
     def target(self, request: Request, principal: Principal, region: str) -> Target:
         """What the path names, if the caller may invoke it. Raises `PlatformError`."""
@@ -122,6 +120,8 @@ class InvokeFace:
             raise NotFound(f"Function not found: arn:aws:lambda:{region}:{principal.account}:function:{name}")
         if request.query:
             target = _qualify(target, request.query)
+        if "x-amz-durable-execution-name" in request.headers:
+            raise InvalidParameter(DURABLE)
         key = target.key
         if key.region != region:
             raise NotFound(f"Functions from '{key.region}' are not reachable in this region ('{region}')")
@@ -185,6 +185,7 @@ class InvokeFace:
                 f"{size} payload is too large for the Event invocation type "
                 f"(limit {ASYNC_PAYLOAD_BYTES} bytes)"
             ) from None
+        wants_tail(request.headers)  # refuses what is none of its values
         tenant = request.headers.get("x-amz-tenant-id")
         check_tenant(self._invoker.resolve(target), tenant)
         if payload:
@@ -207,7 +208,7 @@ def wants_tail(headers: Mapping[str, str]) -> bool:
     """Whether the caller wants the log's end. Raises `Violation`."""
     kind = headers.get("x-amz-log-type", "None")
     if kind not in ("None", "Tail"):
-        raise Violation(kind, "logType", "None, Tail")
+        raise Violation("x-amz-log-type")
     return kind == "Tail"
 
 
@@ -217,8 +218,11 @@ def new_trace(request_id: str) -> str:
     return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[16:32]};Sampled=0"
 
 
-def refusal(error: PlatformError) -> Response:
-    """The platform's error in Lambda's form."""
+def refusal(error: PlatformError, request: Request | None = None) -> Response:
+    """The platform's error in Lambda's form; what `request` breaks of the model is told of first."""
+    broken = violations(request) if request and isinstance(error, NotFound | InvalidParameter) else None
+    if broken is not None:
+        return _answer(broken.code, broken.status, {"message": broken.message})
     code, status, key = _ERRORS.get(type(error), _UNAVAILABLE)
     body = {"Type": "Server" if status >= 500 else "User", key: error.message}
     if isinstance(error, Throttled):
@@ -227,10 +231,6 @@ def refusal(error: PlatformError) -> Response:
     if isinstance(error, Throttled):
         answer.headers.append(("Retry-After", str(error.retry_after_s)))
     return answer
-
-
-def violation(error: Violation) -> Response:
-    return _answer("ValidationException", 400, {"message": str(error)})
 
 
 def _answer(code: str, status: int, body: Mapping[str, str]) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import orjson
 
 from lambent.faces import event_stream
-from lambent.faces.aws_invoke import InvokeFace, Violation, refusal, violation, wants_tail
+from lambent.faces.aws_invoke import KIND, InvokeFace, Violation, refusal, wants_tail
 from lambent.faces.http import BodyTooLarge, Request, Response
 from lambent.faces.streamed import Invoker, Streamed, cut
 from lambent.model.errors import PlatformError, TooLarge
@@ -24,7 +24,7 @@ class InvokeStreamFace:
         self._invokes = invokes
 
     async def invoke(self, request: Request, principal: Principal, region: str) -> Response:
-        kind = request.headers.get("x-amz-invocation-type", "RequestResponse")
+        kind = request.headers.get(KIND, "RequestResponse")
         try:
             target = self._invokes.target(request, principal, region)
             if kind == "RequestResponse":
@@ -32,11 +32,9 @@ class InvokeStreamFace:
             if kind == "DryRun":
                 self._invoker.resolve(target)
                 return Response(204)
-            raise Violation(kind, "invocationType", "RequestResponse, DryRun")
+            raise Violation(KIND)
         except PlatformError as error:
-            return refusal(error)
-        except Violation as error:
-            return violation(error)
+            return refusal(error, request)
 
     async def _stream(self, request: Request, target: Target) -> Response:
         tail = wants_tail(request.headers)

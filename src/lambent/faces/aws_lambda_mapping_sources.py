@@ -6,6 +6,7 @@ from typing import Any
 
 from lambent.faces.errors import ServiceError
 from lambent.model.errors import InvalidParameter
+from lambent.model.mapping import EventSourceMapping
 
 Members = dict[str, Any]
 
@@ -13,12 +14,17 @@ UNRECOGNIZED = "Unrecognized event source."
 NO_POLLER = "Lambent has no poller for {source}: the configuration is kept, no records are read."
 POSITIONS = "[LATEST, AT_TIMESTAMP, TRIM_HORIZON]"
 WINDOWLESS_BATCH = 10
+BOOTSTRAP = "KAFKA_BOOTSTRAP_SERVERS"
 # The blanks within the quotes are AWS's.
 _DUPLICATE_QUEUE = (
     'An event source mapping with SQS arn (" {source} ") and function (" {function} ") already exists.'
 )
 _DUPLICATE_STREAM = (
     'The event source arn (" {source} ") and function (" {function} ") provided mapping already exists.'
+)
+_DUPLICATE_TOPICS = (
+    'An event source mapping with event source ("{source}"), function ("{function}"), topics ("{topics}") '
+    "already exists."
 )
 UNSUPPORTED = "Unsupported {name} parameter for given event source mapping type."
 RECORD_AGE_S = 60  # the least, unless it is -1: for ever
@@ -200,8 +206,22 @@ def _check_position(source: Source, given: Members) -> None:
         raise InvalidParameter("Timestamp must be specified when starting position is AT_TIMESTAMP.")
 
 
-def duplicate(source: Source, source_arn: str, function: str, uuid: str) -> ServiceError:
+def brokers(kept: Mapping[str, Any]) -> list[str]:
+    """The addresses of a cluster that has no ARN."""
+    addresses: list[str] = kept.get("SelfManagedEventSource", {}).get("Endpoints", {}).get(BOOTSTRAP, [])
+    return addresses
+
+
+def duplicate(old: EventSourceMapping) -> ServiceError:
     """AWS's words for a second mapping of the same source to the same function."""
-    told = _DUPLICATE_QUEUE if source.name.startswith("sqs") else _DUPLICATE_STREAM
-    text = f"{told} Please update or delete the existing mapping with UUID {uuid}"
-    return ServiceError("ResourceConflictException", text.format(source=source_arn, function=function), 409)
+    key, qualifier = old.target
+    source, function, topics = old.source_arn, old.target.arn, ""
+    if old.source in ("kafka", "msk"):
+        told, topics = _DUPLICATE_TOPICS, ",".join(old.kept.get("Topics", []))
+        source = source or ",".join(brokers(old.kept))
+    else:
+        told = _DUPLICATE_QUEUE if old.source.startswith("sqs") else _DUPLICATE_STREAM
+        function = f"{key.name}:{qualifier}" if qualifier else key.name
+    text = told.format(source=source, function=function, topics=topics)
+    text += f" Please update or delete the existing mapping with UUID {old.uuid}"
+    return ServiceError("ResourceConflictException", text, 409)

@@ -16,6 +16,7 @@ from lambent.faces.aws_lambda_mapping_sources import (
     UNRECOGNIZED,
     UNSUPPORTED,
     Source,
+    brokers,
     check,
     duplicate,
     source_of,
@@ -67,7 +68,7 @@ class MappingOperations:
         )
         mapping = _changed(new, given)
         self._check_queue(mapping)
-        self._check_new(source, mapping)
+        self._check_new(mapping)
         return _shape(await self.mappings.create(mapping))
 
     async def get_event_source_mapping(self, call: Call, given: Members) -> Members:
@@ -133,13 +134,15 @@ class MappingOperations:
                 f"is less than Function timeout: {timeout_s} seconds"
             )
 
-    def _check_new(self, source: Source, mapping: EventSourceMapping) -> None:
+    def _check_new(self, mapping: EventSourceMapping) -> None:
         for other in self.mappings.owned_by(mapping.account, mapping.region):
-            same = (other.source_arn, other.target) == (mapping.source_arn, mapping.target)
-            if same and mapping.source_arn and other.kept.get("Topics") == mapping.kept.get("Topics"):
-                key, qualifier = mapping.target
-                function = f"{key.name}:{qualifier}" if qualifier else key.name
-                raise duplicate(source, mapping.source_arn, function, other.uuid)
+            if other.target == mapping.target and _reads(other) == _reads(mapping):
+                raise duplicate(other)
+
+
+def _reads(mapping: EventSourceMapping) -> tuple[str, list[str], list[str]]:
+    """What a mapping takes its records from."""
+    return mapping.source_arn, brokers(mapping.kept), mapping.kept.get("Topics", [])
 
 
 def _initial(source: Source) -> Members:
@@ -204,7 +207,8 @@ def _given(mapping: EventSourceMapping) -> Members:
 
 def _shape(mapping: EventSourceMapping) -> Members:
     source = SOURCES[mapping.source]
-    reason = source.reason if mapping.polled else NO_POLLER.format(source=source.name)
+    idle = mapping.is_settled and not mapping.polled  # a change on its way is told in AWS's words
+    reason = NO_POLLER.format(source=source.name) if idle else source.reason
     filters = [{"Pattern": pattern} for pattern in mapping.filters]
     return {
         "UUID": mapping.uuid,

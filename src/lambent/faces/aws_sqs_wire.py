@@ -170,7 +170,7 @@ class SqsWires:
         return await self._codec(request).serve(request, verified, self._face, self._check)
 
     def render(self, error: Exception, request: Request) -> Response:
-        return self._codec(request).render_error(error, getattr(self._face, "errors", {}), request.id)
+        return self._codec(request).render_error(error, getattr(self._face, "errors", {}), request)
 
     def _codec(self, request: Request) -> Codec:
         return self._today if "x-amz-target" in request.headers else self._past

@@ -107,7 +107,7 @@ class Codec:
         try:
             return await self._call(request, verified, face, check)
         except Exception as error:
-            return self.render_error(error, getattr(face, "errors", {}), request.id)
+            return self.render_error(error, getattr(face, "errors", {}), request)
 
     def knows(self, request: Request) -> bool:
         """Whether method and path are those of one of the service's operations."""
@@ -122,21 +122,17 @@ class Codec:
         return {name: hasattr(face, method) for name, method in self._methods.items()}
 
     def render_error(
-        self, error: Exception, codes: Mapping[type[PlatformError], str], request_id: str
+        self, error: Exception, codes: Mapping[type[PlatformError], str], request: Request
     ) -> Response:
         """The answer for whatever went wrong. What nobody foresaw is logged and told to nobody."""
-        known = self._known(error, codes)
+        known = self._too_large(request) if isinstance(error, BodyTooLarge) else self._known(error, codes)
         if known is None:
-            log.error("%s %s failed", self.service, request_id, exc_info=error)
+            log.error("%s %s failed", self.service, request.id, exc_info=error)
             known = ServiceError(self._internal_code, "An internal error occurred.", 500)
-        return self._wire.write_error(known, self._errors.get(known.code), request_id)
+        return self._wire.write_error(known, self._errors.get(known.code), request.id)
 
     async def _call(self, request: Request, verified: Verified, face: object, check: Check) -> Response:
-        try:
-            body = await request.body.read(REQUEST_BYTES)
-        except BodyTooLarge:
-            text = f"Request must be smaller than {REQUEST_BYTES} bytes"
-            raise ServiceError("RequestEntityTooLargeException", text, 413) from None
+        body = await request.body.read(REQUEST_BYTES)
         operation, labels = self._wire.match(request, body)
         method = getattr(face, self._methods[operation.name], None)
         if method is None:
@@ -156,6 +152,15 @@ class Codec:
         if isinstance(output, Response):  # an event stream, which goes on after this
             return output
         return self._wire.write(operation, output or {}, request.id)
+
+    def _too_large(self, request: Request) -> ServiceError:
+        text = f"Request must be smaller than {REQUEST_BYTES} bytes"
+        try:
+            operation, _ = self._wire.match(request, b"")
+            text += f" for the {operation.name} operation"
+        except ServiceError:  # only what the body says would tell the operation
+            pass
+        return ServiceError("RequestEntityTooLargeException", text, 413)
 
     def _known(self, error: Exception, codes: Mapping[type[PlatformError], str]) -> ServiceError | None:
         if isinstance(error, ServiceError):

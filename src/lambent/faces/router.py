@@ -8,7 +8,7 @@ import orjson
 
 from lambent.faces.codec import Check, Codec, everybody
 from lambent.faces.errors import Fault, ServiceError, refuse, render_json, render_s3
-from lambent.faces.http import Handler, Request, Response
+from lambent.faces.http import BodyTooLarge, Handler, Request, Response
 from lambent.faces.signature import Verifier
 from lambent.faces.verified import UNSIGNED_PAYLOAD, Verified
 from lambent.model.errors import PlatformError
@@ -57,7 +57,7 @@ class Router:
         self.add(
             name,
             codec.bind(face, self._check),
-            lambda error, request: codec.render_error(error, codes, request.id),
+            lambda error, request: codec.render_error(error, codes, request),
         )
 
     def add(self, service: str, face: Face, render: Render) -> None:
@@ -103,7 +103,7 @@ class Router:
                     return await handler(request)
         try:
             verified = await self._verifier.verify(request)
-        except ServiceError as error:
+        except (ServiceError, BodyTooLarge) as error:
             return self._render(self._guess(request), error, request)
         if verified is None:
             return await self._route_unsigned(request)
@@ -152,6 +152,8 @@ class Router:
         render = self._renders.get(service)
         if render is not None:
             return render(error, request)
+        if isinstance(error, BodyTooLarge):
+            raise error
         if not isinstance(error, ServiceError):
             log.error("%s %s failed", service, request.id, exc_info=error)
             error = ServiceError("InternalFailure", "An internal error occurred.", 500)

@@ -22,7 +22,7 @@ from lambent.faces.authorization import (
     split_authorization,
 )
 from lambent.faces.errors import Fault, ServiceError, refuse
-from lambent.faces.http import BodyTooLarge, Request, WholeBody
+from lambent.faces.http import Request, WholeBody
 from lambent.faces.signature_post import Post, verify_post
 from lambent.faces.signature_v2 import verify_version2
 from lambent.faces.verified import UNSIGNED_PAYLOAD, Payload, Verified
@@ -49,7 +49,7 @@ class Verifier:
         self._clock = clock
 
     async def verify(self, request: Request) -> Verified | None:
-        """Who signed; None for a request without any signature. Raises `ServiceError`.
+        """Who signed; None for a request without any signature. Raises `ServiceError`, `BodyTooLarge`.
 
         For every service but S3 the body is read, because it is signed, and stays readable; the path
         becomes the normal one, which is what was signed.
@@ -152,12 +152,8 @@ class Verifier:
 
 
 async def hash_body(request: Request) -> str:
-    """SHA-256 of the body, which is read for it and put back."""
-    try:
-        data = await request.body.read(REQUEST_BYTES)
-    except BodyTooLarge:
-        text = f"Request must be smaller than {REQUEST_BYTES} bytes"
-        raise ServiceError("RequestEntityTooLargeException", text, 413) from None
+    """SHA-256 of the body, which is read for it and put back. Raises `BodyTooLarge`."""
+    data = await request.body.read(REQUEST_BYTES)
     request.body = WholeBody(data)
     if len(data) <= HASH_IN_THREAD_BYTES:
         return hashlib.sha256(data).hexdigest()

@@ -19,11 +19,16 @@ KNOWN = {"FunctionName": "f", "Resource": "arn:aws:lambda:us-east-1:000000000000
 
 
 class Broken(NamedTuple):
-    """One constraint of one member, and a value that breaks it."""
+    """One constraint of one member, and a value that breaks it; `below` is where in it, as AWS says it."""
 
     path: tuple[str, ...]
     value: Any
     text: str
+    below: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        return ".".join(part[0].lower() + part[1:] for part in (*self.path, *self.below))
 
 
 def shortest(pattern: str) -> str:
@@ -93,18 +98,48 @@ def _keeps(shape: Shape, text: str) -> bool:
 
 
 def violations(shape: StructureShape, path: tuple[str, ...] = ()) -> Iterator[Broken]:
-    """Every constraint of every scalar that a request can break, but for those in lists and maps."""
+    """Every constraint that a request can break."""
     for name, member in shape.members.items():
         where = (*path, name)
         if isinstance(member, StructureShape) and len(where) < 4 and not member.is_document_type:
             yield from violations(member, where)
-        elif isinstance(member, StringShape) or member.type_name in NUMBERS:
-            in_path = member.serialization.get("location") == "uri"
-            texts = constraints(member)
-            for text in texts:
-                value = _breaking(member, text)
-                if value is not None and not (in_path and value == ""):
+        elif isinstance(member, ListShape):
+            yield from _of_list(member, where)
+        elif isinstance(member, MapShape):
+            for text, key in _misfits(member.key):
+                yield Broken(where, {key: least(member.value)}, text)
+            for text, value in _misfits(member.value):
+                yield Broken(where, {least(member.key): value}, text)
+        else:
+            location = member.serialization.get("location", "")
+            for text, value in _misfits(member):
+                if value or location not in ("uri", "header"):  # where nothing is not something empty
                     yield Broken(where, value, text)
+
+
+def _of_list(shape: ListShape, where: tuple[str, ...]) -> Iterator[Broken]:
+    facts, member = shape.metadata, shape.member
+    if facts.get("max", LONG) < LONG:
+        text = f"Member must have length less than or equal to {facts['max']}"
+        yield Broken(where, [least(member)] * (facts["max"] + 1), text)
+    if facts.get("min", 0) and "location" not in shape.serialization:
+        yield Broken(where, [], f"Member must have length greater than or equal to {facts['min']}")
+    if isinstance(member, StructureShape):
+        for inner in violations(member):
+            item = put(least(member), member, inner.path, inner.value)
+            yield Broken(where, [item], inner.text, ("1", "member", *inner.path, *inner.below))
+    else:
+        for text, value in _misfits(member):
+            if value or "location" not in shape.serialization:
+                yield Broken(where, [value], text)
+
+
+def _misfits(shape: Shape) -> Iterator[tuple[str, Any]]:
+    """Each constraint of a scalar with a value that breaks it."""
+    if isinstance(shape, StringShape) or shape.type_name in NUMBERS:
+        for text in constraints(shape):
+            if (value := _breaking(shape, text)) is not None:
+                yield text, value
 
 
 def _breaking(shape: Shape, text: str) -> Any:

@@ -125,6 +125,21 @@ async def test_a_call_goes_astray_in_awss_words(client: Client, refused: Refused
             "1 validation error detected: Value 'All' at 'logType' failed to satisfy constraint: "
             "Member must satisfy enum value set: [None, Tail]",
         ),
+        (
+            {"FunctionName": "f", "Qualifier": "a b", "LogType": "All"},
+            400,
+            "ValidationException",
+            "2 validation errors detected: Value 'All' at 'logType' failed to satisfy constraint: "
+            "Member must satisfy enum value set: [None, Tail]; "
+            "Value 'a b' at 'qualifier' failed to satisfy constraint: Member must satisfy regular expression "
+            r"pattern: \$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+",
+        ),
+        (
+            {"FunctionName": "f", "DurableExecutionName": "once"},
+            400,
+            "InvalidParameterValueException",
+            "DurableExecutionName is not supported by Lambent: durable executions are not part of it.",
+        ),
     ):
         error = await refused(client.invoke(**target))
         assert (error.status, error.code, error.message) == (status, code, message)

@@ -113,6 +113,7 @@ async def test_a_stream_is_kept_and_says_that_nobody_polls_it(client: Client) ->
         "ParallelizationFactor": 1,
         "StartingPosition": "LATEST",
         "State": "Creating",
+        "StateTransitionReason": "User action",
         "TumblingWindowInSeconds": 0,
     }
     assert expected.items() <= made.items()
@@ -219,6 +220,26 @@ async def test_one_source_is_mapped_to_one_function_once(client: Client, refused
     assert (refusal.status, refusal.message) == (
         409,
         f'An event source mapping with SQS arn (" {QUEUE.arn} ") and function (" f ") already exists. '
+        f"Please update or delete the existing mapping with UUID {made['UUID']}",
+    )
+
+
+async def test_a_cluster_without_an_arn_is_mapped_once_for_its_topics(
+    client: Client, refused: Refused
+) -> None:
+    given = {
+        "FunctionName": "f",
+        "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["kafka:1000", "kafka:1001"]}},
+        "SourceAccessConfigurations": [{"Type": "VPC_SUBNET", "URI": "subnet:s"}],
+        "StartingPosition": "LATEST",
+    }
+    made = await client.create_event_source_mapping(**given, Topics=["first"])
+    await client.create_event_source_mapping(**given, Topics=["second"])
+    refusal = await refused(client.create_event_source_mapping(**given, Topics=["first"]))
+    assert (refusal.status, refusal.message) == (
+        409,
+        'An event source mapping with event source ("kafka:1000,kafka:1001"), '
+        f'function ("{arn("f")}"), topics ("first") already exists. '
         f"Please update or delete the existing mapping with UUID {made['UUID']}",
     )
 
