@@ -221,7 +221,7 @@ class Node:
         )
         self.functions.on_change(self.pollers.wake)
         self.directory.on_change(self.pollers.wake_all)
-        post = Office(self.queues, self.messages, lambda: self.queue)
+        post = Office(self.queues, self.messages, lambda: self.queue, self._may_tell)
         self.queue = Queue(self.store, self._run_queued, self._terms, post)
         settle, accept, call = self.records.meter.settle, self.queue.accept, self.invoker.invoke
         brokers = frozenset(self.settings.kafka_brokers.replace(" ", "").split(",")) - {""}
@@ -235,6 +235,10 @@ class Node:
     def _may_poll(self, target: Target, queue_arn: str) -> bool:
         version = self.functions.find(target)
         return version is not None and self.roles.may_receive(version, queue_arn)
+
+    def _may_tell(self, target: Target, arn: str) -> bool:
+        version = self.functions.find(target)
+        return version is not None and self.roles.may_tell(version, arn)
 
     def _terms(self, target: Target) -> Terms:
         terms = self.event_invoke_configs.terms(target)

@@ -41,10 +41,12 @@ class World:
         self.store = store
         self.queues = Queues(store)
         self.messages = Messages(store, self.queues)
+        self.role_allows = True
 
     async def run(self, terms: Terms, *script: Outcome | Exception, **given: Any) -> Runner:
         run = Runner(*script)
-        queue = Queue(self.store, run, lambda t: terms, Office(self.queues, self.messages, lambda: queue))
+        post = Office(self.queues, self.messages, lambda: queue, lambda target, arn: self.role_allows)
+        queue = Queue(self.store, run, lambda t: terms, post)
         await queue.start()
         default: dict[str, Any] = {"payload": b'{"n": 1.10}', "accepted_at": time.time(), "source": "async"}
         await queue.accept(Invocation(str(uuid.uuid4()), Target(F), **(default | given)))
@@ -159,9 +161,18 @@ async def test_nobody_at_the_address_is_no_reason_to_keep_the_invocation(world: 
     assert await world.told() == []
 
 
+async def test_a_role_that_may_no_longer_send_tells_nobody(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.role_allows = False
+    await world.run(Terms(on_success=TOLD.arn), outcome())
+    assert await world.told() == []
+    assert "the function's role may not send" in caplog.text
+
+
 async def test_the_end_and_what_is_told_of_it_are_one_transaction(world: World) -> None:
     """Killed before the commit the invocation runs again; killed after it, it is told once."""
-    post = Office(world.queues, world.messages, lambda: queue)
+    post = Office(world.queues, world.messages, lambda: queue, lambda target, arn: True)
     queue = Queue(world.store, Runner(), lambda t: Terms(on_success=TOLD.arn), post)
     invocation = Invocation(str(uuid.uuid4()), Target(F), b"{}", "async", accepted_at=time.time())
     await queue.accept(invocation)

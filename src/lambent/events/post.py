@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lambent.events.messages import Messages
-from lambent.events.queue_policy import allows_account
 from lambent.events.queues import Queues
 from lambent.invoke.destinations import Delivery, Letter
 from lambent.invoke.queue import Queue
 from lambent.model.invocation import Invocation
-from lambent.model.names import parse_target
+from lambent.model.names import Target, parse_target
 from lambent.model.queue import Draft, MessageQueue, parse_queue_arn
 from lambent.store.base import Transaction
 
@@ -49,26 +48,32 @@ class _ToFunction:
 class Office:
     """Knows the queues of every account, and the one queue of invocations."""
 
-    def __init__(self, queues: Queues, messages: Messages, invocations: Callable[[], Queue]) -> None:
+    def __init__(
+        self,
+        queues: Queues,
+        messages: Messages,
+        invocations: Callable[[], Queue],
+        may_tell: Callable[[Target, str], bool],
+    ) -> None:
+        """`may_tell` says whether the role of what ran may still send to an ARN."""
         self._queues = queues
         self._messages = messages
         self._invocations = invocations  # asked late: the queue of invocations is made with this office
+        self._may_tell = may_tell
 
     def address(self, letter: Letter) -> Delivery | None:
         delivery = self._to_function(letter) if letter.to.startswith(FUNCTION) else self._to_queue(letter)
         if delivery is None:
-            log.warning(
-                "invocation %s of %s: its end cannot be told to %s, which is not there or does not take it",
-                letter.invocation.request_id,
-                letter.invocation.target.arn,
-                letter.to,
-            )
+            _lost(letter, "which is not there or does not take it")
+        elif not self._may_tell(letter.invocation.target, letter.to):
+            _lost(letter, "to which the function's role may not send")
+            return None
         return delivery
 
     def _to_queue(self, letter: Letter) -> Delivery | None:
         queue = self._queues.find(parse_queue_arn(letter.to))
         account = letter.invocation.target.key.account
-        if queue is None or queue.fifo or not _may_send(queue, account):
+        if queue is None or queue.fifo:
             return None
         draft = Draft(
             body=letter.body.decode(),
@@ -94,6 +99,7 @@ class Office:
         return _ToFunction(self._invocations(), invocation)
 
 
-def _may_send(queue: MessageQueue, account: str) -> bool:
-    root = f"arn:aws:iam::{account}:root"
-    return queue.key.account == account or allows_account(queue, account, root, "sqs:SendMessage")
+def _lost(letter: Letter, reason: str) -> None:
+    ended = letter.invocation
+    text = "invocation %s of %s: its end cannot be told to %s, %s"
+    log.warning(text, ended.request_id, ended.target.arn, letter.to, reason)

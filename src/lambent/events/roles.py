@@ -59,12 +59,15 @@ class Roles:
 
     def check_destination(self, version: Version, arn: str) -> None:
         """Raises `InvalidParameter` unless the role may tell this queue or function of an end."""
-        action = "sqs:SendMessage" if parse_queue_arn(arn) else "lambda:InvokeFunction"
-        if not self._may(version, action, arn):
-            raise InvalidParameter(NO_DESTINATION.format(action.partition(":")[2], arn))
+        if not self.may_tell(version, arn):
+            raise InvalidParameter(NO_DESTINATION.format(_telling(arn).partition(":")[2], arn))
 
     def may_receive(self, version: Version, queue_arn: str) -> bool:
         return all(self._may(version, f"sqs:{action}", queue_arn) for action in RECEIVING)
+
+    def may_tell(self, version: Version, arn: str) -> bool:
+        """Whether the role may tell this queue or function of an end."""
+        return self._may(version, _telling(arn), arn)
 
     def _may(self, version: Version, action: str, arn: str) -> bool:
         account = version.key.account
@@ -73,3 +76,8 @@ class Roles:
         policy = compiled(queue.policy) if queue is not None else NOTHING
         resource = resource_of(target) if target is not None and queue is None else arn
         return not self._authority.refusal(who, action, resource, arn.split(":")[4], policy)
+
+
+def _telling(arn: str) -> str:
+    """The action by which somebody is told."""
+    return "sqs:SendMessage" if parse_queue_arn(arn) else "lambda:InvokeFunction"

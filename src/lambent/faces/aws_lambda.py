@@ -8,7 +8,6 @@ from lambent.events.roles import Roles
 from lambent.faces.aws_lambda_aliases import AliasOperations
 from lambent.faces.aws_lambda_capacity import CapacityOperations
 from lambent.faces.aws_lambda_code import ReadObject, Sources
-from lambent.faces.aws_lambda_concurrency import ConcurrencyOperations
 from lambent.faces.aws_lambda_configuration import Configurations, Runtimes
 from lambent.faces.aws_lambda_event_invoke import Accept, EventInvokeOperations
 from lambent.faces.aws_lambda_functions import FunctionOperations
@@ -54,7 +53,6 @@ class LambdaFace(
     FunctionOperations,
     AliasOperations,
     LayerPolicyOperations,
-    ConcurrencyOperations,
     PermissionOperations,
     TagOperations,
     EventInvokeOperations,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from lambent.faces.aws_lambda_concurrency import ConcurrencyOperations
 from lambent.faces.aws_lambda_pages import page
 from lambent.faces.aws_lambda_targets import resolve_function
 from lambent.faces.call import Call
@@ -21,7 +22,7 @@ TWICE = "Invalid function version {0}. Function version {0} is already included 
 WEIGHTED_LATEST = "$LATEST is not supported for an alias pointing to more than 1 version"
 
 
-class AliasOperations:
+class AliasOperations(ConcurrencyOperations):
     """One method an operation; keys are the service model's member names."""
 
     aliases: Aliases
@@ -53,6 +54,8 @@ class AliasOperations:
             return after
 
         key = resolve_function(call, given["FunctionName"])
+        if (function := self.functions.peek(key)) and (alias := function.aliases.get(given["Name"])):
+            self.check_leads(change(alias))
         return shown(await self.aliases.update(key, given["Name"], change, given.get("RevisionId")))
 
     async def delete_alias(self, call: Call, given: Members) -> Members:

@@ -9,6 +9,7 @@ from lambent.faces.aws_lambda_targets import FUNCTIONS_ONLY, resolve, resolve_fu
 from lambent.faces.call import Call
 from lambent.faces.errors import ServiceError
 from lambent.invoke.provisioned import IN_PROGRESS, Supply
+from lambent.model.alias import Alias
 from lambent.model.errors import Conflict, InvalidParameter, NotFound
 from lambent.model.limits import (
     ACCOUNT_CODE_BYTES,
@@ -102,11 +103,7 @@ class ConcurrencyOperations:
     async def put_provisioned_concurrency_config(self, call: Call, given: Members) -> Members:
         target, count = resolve(call, given["FunctionName"], given["Qualifier"]), given[PROVISIONED]
         self._check_published(target, ON_LATEST)
-        version = self.functions.described(target)
-        if version.per_tenant:
-            raise InvalidParameter(PER_TENANT)
-        if version.snapstart:
-            raise InvalidParameter(OF_SNAPSTART)
+        self._check_provisionable(target)
         self._check_clash(target)
         others = self._provisioned(target.key) - self._count(target)
         reserved = self.settings.get(Kind.RESERVED, Target(target.key))
@@ -143,6 +140,25 @@ class ConcurrencyOperations:
 
         name = "ProvisionedConcurrencyConfigs"
         return page(name, targets, given, position=lambda target: target.qualifier or "", show=show)
+
+    def check_leads(self, alias: Alias) -> None:
+        """Raises for an alias with instances of its own that would lead to what cannot have any."""
+        provisioned = self.settings.of(Kind.PROVISIONED, alias.key)
+        if alias.name not in provisioned:
+            return
+        for version in (alias.version, *alias.weights):
+            if version == LATEST:
+                raise InvalidParameter(ON_LATEST)
+            if version in provisioned:
+                raise Conflict(VERSION_PROVISIONED)
+            self._check_provisionable(Target(alias.key, version))
+
+    def _check_provisionable(self, target: Target) -> None:
+        version = self.functions.described(target)
+        if version.per_tenant:
+            raise InvalidParameter(PER_TENANT)
+        if version.snapstart:
+            raise InvalidParameter(OF_SNAPSTART)
 
     def _unqualified(self, call: Call, given: Members) -> Target:
         target = resolve(call, given["FunctionName"])

@@ -36,3 +36,33 @@ async def test_its_versions_are_not_provisioned(client: Client, refused: Refused
     assert (error.status, error.code) == (400, "InvalidParameterValueException")
     assert error.message == "SnapStart does not support provisioned concurrency."
     assert await client.put_provisioned_concurrency_config(Qualifier="2", **provision)
+
+
+async def test_an_alias_that_is_provisioned_is_not_moved_to_what_cannot_be(
+    client: Client, refused: Refused
+) -> None:
+    await client.create("f", Publish=True)
+    await client.create_alias(FunctionName="f", Name="live", FunctionVersion="1")
+    provision = {"FunctionName": "f", "ProvisionedConcurrentExecutions": 1}
+    await client.put_provisioned_concurrency_config(Qualifier="live", **provision)
+    await client.update_function_configuration(FunctionName="f", SnapStart=SNAPSTART)
+    await client.wait("function_updated_v2", FunctionName="f")
+    await client.publish_version(FunctionName="f")
+    move = {"FunctionName": "f", "Name": "live"}
+    weighted = {"RoutingConfig": {"AdditionalVersionWeights": {"2": 0.5}}}
+    for more in ({"FunctionVersion": "2"}, weighted):
+        error = await refused(client.update_alias(**move, **more))
+        assert (error.status, error.code) == (400, "InvalidParameterValueException")
+        assert error.message == "SnapStart does not support provisioned concurrency."
+    error = await refused(client.update_alias(**move, FunctionVersion="$LATEST"))
+    assert error.message == (
+        "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+    )
+    await client.update_function_configuration(FunctionName="f", SnapStart={"ApplyOn": "None"})
+    await client.wait("function_updated_v2", FunctionName="f")
+    await client.publish_version(FunctionName="f")
+    await client.put_provisioned_concurrency_config(Qualifier="3", **provision)
+    error = await refused(client.update_alias(**move, FunctionVersion="3"))
+    assert (error.status, error.code) == (409, "ResourceConflictException")
+    await client.delete_provisioned_concurrency_config(FunctionName="f", Qualifier="3")
+    assert (await client.update_alias(**move, FunctionVersion="3"))["FunctionVersion"] == "3"
