@@ -13,6 +13,12 @@ Run = Callable[..., str]
 TOOL_S = 200
 
 
+def by_path(node: RunningNode, function_url: str) -> str:
+    """A function's URL as a path of the node: not every machine knows names below `localhost`."""
+    name = function_url.removeprefix("http://").partition(".")[0]
+    return f"{node.url}/_lambent/url/{name}/"
+
+
 @pytest.fixture
 def environment(node: RunningNode, tmp_path: Path) -> dict[str, str]:
     """Of a user whose AWS is this node, and who has no other."""

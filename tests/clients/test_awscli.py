@@ -1,14 +1,15 @@
-"""The aws command: a function from zip to log, its bucket, its user."""
+"""The aws command: a function from zip to log, its URL, its bucket, its user."""
 
 import json
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.clients.conftest import Run
+from tests.clients.conftest import Run, by_path
 from tests.conftest import RunningNode, zip_of
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,27 @@ def test_a_function_from_zip_to_log(aws: Run, tmp_path: Path) -> None:
     listed = json.loads(aws("lambda", "list-functions"))["Functions"]
     assert "cli" in [one["FunctionName"] for one in listed]
     aws("lambda", "delete-function", "--function-name", "cli")
+
+
+def test_a_function_url(aws: Run, node: RunningNode) -> None:
+    node.deploy("cli-url", "def handler(event, context):\n    return event['rawPath']\n")
+    config = ("function-url-config", "--function-name", "cli-url")
+    made = json.loads(aws("lambda", f"create-{config[0]}", *config[1:], "--auth-type", "NONE"))
+    for sid, *permission in (
+        ("url", "lambda:InvokeFunctionUrl", "--function-url-auth-type", "NONE"),
+        ("function", "lambda:InvokeFunction", "--invoked-via-function-url"),
+    ):
+        aws(
+            "lambda", "add-permission", *config[1:], "--statement-id", sid, "--principal", "*",
+            "--action", *permission,
+        )  # fmt: skip
+    with urllib.request.urlopen(by_path(node, made["FunctionUrl"]) + "some/where", timeout=60) as answer:
+        assert answer.read() == b"/some/where"
+    aws("lambda", f"update-{config[0]}", *config[1:], "--cors", "AllowOrigins=https://a.example,MaxAge=60")
+    (listed,) = json.loads(aws("lambda", f"list-{config[0]}s", *config[1:]))["FunctionUrlConfigs"]
+    assert listed["Cors"] == {"AllowOrigins": ["https://a.example"], "MaxAge": 60}
+    aws("lambda", f"delete-{config[0]}", *config[1:])
+    aws("lambda", f"get-{config[0]}", *config[1:], status=255)
 
 
 def test_a_user_may_what_its_policy_says(aws: Run) -> None:

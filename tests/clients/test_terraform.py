@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+import urllib.request
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.clients.conftest import Run
+from tests.clients.conftest import Run, by_path
 from tests.conftest import RunningNode
 
 pytestmark = pytest.mark.slow
@@ -40,6 +42,23 @@ def zipped(path: Path, name: str, text: str) -> None:
         archive.writestr(entry, text)
 
 
+def function_url(client: Any, name: str) -> str:
+    """A URL of what Terraform applied, by boto3: the provider is older than function URLs.
+
+    It is the function's own: the provider cannot read a policy with the principal "*" at an alias of its.
+    """
+    given = {"FunctionName": name, "Principal": "*"}
+    client.add_permission(
+        StatementId="url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE", **given
+    )
+    client.add_permission(
+        StatementId="function", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True, **given
+    )
+    made = client.create_function_url_config(FunctionName=name, AuthType="NONE")
+    assert client.get_function_url_config(FunctionName=name)["FunctionUrl"] == made["FunctionUrl"]
+    return str(made["FunctionUrl"])
+
+
 @pytest.mark.timeout(400)
 def test_a_stack_is_applied_stays_and_goes(node: RunningNode, run: Run, tmp_path: Path) -> None:
     wheels = packages()
@@ -69,5 +88,8 @@ def test_a_stack_is_applied_stays_and_goes(node: RunningNode, run: Run, tmp_path
     assert told["account"]["value"] == "000000000000"
     answer = node.client("lambda").invoke(FunctionName=told["function"]["value"])
     assert json.loads(answer["Payload"].read()) == {"bucket": "tf-in", "layer": "from the layer"}
+    url = function_url(node.client("lambda"), "tf-run")
+    with urllib.request.urlopen(by_path(node, url), timeout=60) as response:
+        assert json.load(response)["bucket"] == "tf-in"
     terraform("destroy", "-auto-approve", "-input=false")
     assert node.client("sqs").list_queues(QueueNamePrefix="tf-").get("QueueUrls", []) == []

@@ -1,8 +1,11 @@
 """Whatever is thrown at a node through its real clients: AWS's error or one clear line, and it goes on."""
 
+import contextlib
 import io
 import json
 import os
+import resource
+import socket
 import subprocess
 import sys
 import zipfile
@@ -16,6 +19,7 @@ from tests.conftest import RunningNode, zip_of
 pytestmark = pytest.mark.slow
 
 GOOD = "def handler(event, context):\n    return 'well'\n"
+IDLE = 2000
 RUNTIME = f"python3.{sys.version_info.minor}"
 
 
@@ -126,6 +130,22 @@ def test_payloads_over_the_limit(node: RunningNode) -> None:
         code, status, _ = refusal(client.invoke, FunctionName="sized", Payload=b"{no", InvocationType=kind)
         assert (code, status) == ("InvalidRequestContentException", 400)
     assert call(node, "sized") == ("well", None)
+
+
+def test_thousands_of_idle_connections_keep_nobody_out(node: RunningNode) -> None:
+    """Half of them silent, half with a head that does not end."""
+    node.deploy("crowded", GOOD)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * IDLE)), hard))
+    with contextlib.ExitStack() as idle:
+        for number in range(IDLE):
+            silent = idle.enter_context(socket.create_connection(("127.0.0.1", node.port), timeout=30))
+            if number % 2:
+                silent.sendall(b"POST /2015-03-31/functions/crowded/invocations HTTP/1.1\r\nX-Slow: ")
+        assert call(node, "crowded") == ("well", None)
+        silent.settimeout(60)
+        assert silent.recv(64).startswith(b"HTTP/1.1 408 ")  # what does not end is ended
+    assert call(node, "crowded") == ("well", None)
 
 
 @pytest.mark.parametrize("name", ["UPPER", "a", "with_underscore", "192.168.1.1", "two..dots"])
