@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -11,6 +10,8 @@ import urllib3
 from click.testing import CliRunner
 
 from benchmarks import node, wrk
+from benchmarks.calls import connected
+from benchmarks.cold import exchange
 from benchmarks.node import Node
 from benchmarks.signing import raw
 from benchmarks.stats import finish, machine, middle, percentile, say
@@ -65,11 +66,11 @@ class Guest:
 
     def requests(self, names: Sequence[str]) -> list[bytes]:
         """Blocking calls of these in turn, as bytes."""
-        return [
-            raw("POST", f"/api/v1/namespaces/_/actions/{names[n % len(names)]}?blocking=true&result=true",
-                self._headers, payload(n))
-            for n in range(REQUESTS)
-        ]  # fmt: skip
+        return [self.request(names[number % len(names)], number) for number in range(REQUESTS)]
+
+    def request(self, name: str, number: int) -> bytes:
+        path = f"/api/v1/namespaces/_/actions/{name}?blocking=true&result=true"
+        return raw("POST", path, self._headers, payload(number))
 
     def _send(self, method: str, path: str, body: bytes) -> Any:
         url = f"http://127.0.0.1:{self._running.port}/api/v1/namespaces/_/actions/{path}"
@@ -79,18 +80,15 @@ class Guest:
         return answer.json()
 
 
-def cold_ms(guest: Guest) -> list[float]:
-    """How long first calls of different actions take, one after the other."""
-    times = []
+def cold_ms(guest: Guest, port: int) -> list[float]:
+    """How long first calls of different actions take, one after the other, as `scripts/bench cold` has it."""
     for number in range(COLD):
         guest.create(f"cold{number}", f"{ACTION}\nNUMBER = {number}\n")
-        time.sleep(0.05)  # the stems that wait for the next start are made again
-        began = time.perf_counter()
-        answer = guest.call(f"cold{number}", number)
-        times.append((time.perf_counter() - began) * 1000)
-        if answer["number"] != number:
-            raise AssertionError(answer)
-    return times
+    with connected(port) as connection:
+        starts = [exchange(connection, guest.request(f"cold{number}", number)) for number in range(COLD)]
+    if [start.answer["number"] for start in starts] != list(range(COLD)):
+        raise AssertionError(starts)
+    return [start.ms for start in starts]
 
 
 def load(side: str, port: int, make: Callable[[], list[bytes]], connections: int, seconds: int) -> wrk.Load:
@@ -108,7 +106,7 @@ def main() -> None:
         for name in names:
             guest.create(name)
             guest.call(name, 7)
-        cold = cold_ms(guest)
+        cold = cold_ms(guest, running.port)
         sides: dict[str, Callable[[], list[bytes]]] = {
             "lambda": lambda: [running.signer.invoke("warm", payload(n)) for n in range(REQUESTS)],
             "one action": lambda: guest.requests(names[:1]),

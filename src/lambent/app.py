@@ -307,9 +307,8 @@ class Node:
             roles=self.roles,
         )
         router.add_service(Codec("lambda", unchecked=UNCHECKED), lambdas)
-        invokes = InvokeFace(
-            self.invoker, self.queue.accept, guard.allow_invoke, self.function_settings.may_loop
-        )
+        allow, may_loop = guard.allow_invoke, self.function_settings.may_loop
+        invokes = InvokeFace(self.invoker, self.queue.accept, allow, may_loop, self.whisk.borrowing)
         router.add_invoke(invokes.invoke, InvokeStreamFace(self.invoker, invokes).invoke)
         iam = IamFace(self.directory, self.authority, self.credentials.secret_of)
         router.add_service(Codec("iam"), iam)

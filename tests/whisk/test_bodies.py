@@ -53,6 +53,7 @@ BODIES: dict[str, Any] = {
     f"{FEEDS}/alarms/interval": {**EVENT, **DATES, "minutes": 1},
     f"{FEEDS}/alarms/once": {**EVENT, "date": 99999999999999, "deleteAfterFire": True},
     f"{FEEDS}/messaging/kafkaFeed": {**EVENT, "brokers": ["k:1"], "topic": "t", "isJSONData": True},
+    f"{FEEDS}/messaging/messageHubFeed": {**EVENT, "kafka_brokers_sasl": ["k:1"], "topic": "t", "user": "u"},
 }
 
 

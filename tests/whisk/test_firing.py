@@ -58,7 +58,8 @@ async def test_the_record_says_what_was_not_kept(node: tuple[Firing, Activations
     fired = await firing.fire(identity, TRIGGER, {}, "t")
     record = activations.get("guest", str(fired))
     assert record is not None
-    assert json.loads(record["logs"][0])["error"] == FULL
+    line = json.loads(record["logs"][0])
+    assert (line["error"], line["statusCode"], line["success"]) == (FULL, 3, False)
 
 
 async def test_a_feed_hears_of_it(node: tuple[Firing, Activations, Identity]) -> None:

@@ -5,18 +5,24 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 from tests.conftest import RunningNode
 from tests.whisk.conftest import WAIT_S, Client, client_of, lambent
+from tests.whisk.kafka_door import Door
 
 from lambent.model.errors import Unavailable
+from lambent.warehouse.tls import load_or_create
 from lambent.whisk.consumer import Consumer
 from lambent.whisk.names import Name
 from lambent.whisk.subscription import (
+    HUB,
+    HUB_BROKERS,
     PAYLOAD_BYTES,
+    SWITCHES,
     BadSubscription,
     Subscription,
     batches,
@@ -87,6 +93,10 @@ def test_what_becomes_of_a_key() -> None:
         ({"topic": ""}, "You must supply a 'topic' parameter."),
         ({"brokers": []}, "You must supply a 'brokers' parameter."),
         ({"brokers": [1]}, "as an array of Kafka brokers"),
+        ({"kafka_brokers_sasl": []}, "You must supply a 'kafka_brokers_sasl' parameter."),
+        ({"kafka_brokers_sasl": ["b"]}, "as an array of Message Hub brokers"),
+        ({"kafka_brokers_sasl": ["b:1"]}, "a 'user' parameter to authenticate with Message Hub."),
+        ({"kafka_brokers_sasl": ["b:1"], "user": "u"}, "a 'password' parameter to authenticate"),
         ({"brokers": "nohost"}, "each HOST:PORT"),
         ({"brokers": ["b:70000"]}, "each HOST:PORT"),
         ({"isJSONData": True, "isBinaryValue": True}, "cannot both be enabled"),
@@ -94,7 +104,7 @@ def test_what_becomes_of_a_key() -> None:
 )
 def test_what_is_no_subscription(given: dict[str, Any], text: str) -> None:
     with pytest.raises(BadSubscription, match=text):
-        read({**ABOUT, **given})
+        read({**ABOUT, **given}, HUB if HUB_BROKERS in given else "kafkaFeed")
 
 
 def test_switches_that_are_not_given_stay() -> None:
@@ -159,6 +169,47 @@ def heard(client: Client, name: str, number: int) -> Any:
         return [m for one in reversed(found) for m in one["response"]["result"]["messages"]]
 
     return until(look, lambda messages: len(messages) >= number)
+
+
+def test_a_login_is_kept_and_shown_to_its_owner() -> None:
+    given = {"topic": "t", "kafka_brokers_sasl": ["b:9093"], "user": "me", "password": "secret"}
+    made = Subscription(trigger=Name("guest", "event"), subject="guest", **read(given, HUB))
+    assert {**made.parameters, **given} == made.parameters
+    assert read(made.parameters) == {**read(given, HUB), "switches": dict.fromkeys(SWITCHES, False)}
+    assert "secret" not in repr(made), "logs do not have it"
+    with pytest.raises(BadSubscription, match="'kafka_brokers_sasl'"):
+        read(ABOUT, HUB)
+
+
+@pytest.mark.slow
+async def test_brokers_that_want_tls_and_a_password(
+    broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fires = asyncio.Queue[Any](10)
+
+    async def fire(_: Subscription, payload: Mapping[str, Any]) -> None:
+        fires.put_nowait(payload["messages"][0]["value"])
+
+    tls = load_or_create(tmp_path, ())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls.bundle))
+    async with Door(broker.address, "me", "secret").opened(tls.context) as door:
+        given = {"topic": broker.make("walled"), "kafka_brokers_sasl": [door.address], "user": "me"}
+
+        def consumer(password: str) -> Consumer:
+            fields = read({**given, "password": password}, HUB)
+            return Consumer(Subscription(trigger=Name("guest", "event"), subject="guest", **fields), fire)
+
+        with pytest.raises(BadSubscription, match="None of the brokers"):
+            await consumer("guessed").open(new=True)
+        allowed = consumer("secret")
+        await allowed.open(new=True)
+        reading = asyncio.create_task(allowed.run())
+        broker.send("walled", b"passed")
+        async with asyncio.timeout(WAIT_S):
+            assert await fires.get() == "passed"
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        await allowed.close()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.conftest import RunningNode, zip_of
 from tests.whisk.conftest import HELLO, PYTHON, Client, client_of
 from tests.whisk.test_invoke import NODES
@@ -41,6 +42,39 @@ def test_what_is_lent_cannot_be_changed(guest: Client) -> None:
     exec_ = {"kind": PYTHON, "code": "def main(args): return args"}
     guest.refused(400, "PUT", "actions/lambda/new", {"exec": exec_})
     guest.refused(404, "DELETE", "packages/lambda")
+
+
+def test_an_action_is_a_function(guest: Client, other: Client, node: RunningNode) -> None:
+    lambdas = node.client("lambda")
+
+    def call(name: str, payload: bytes = b"{}", **more: Any) -> Any:
+        return lambdas.invoke(FunctionName=name, Payload=payload, **more)
+
+    guest.ok("PUT", "packages/old world", {"parameters": [{"key": "a", "value": 1}]})
+    guest.action("old world/one more", "def main(args):\n    return {'n': args['n'] + args['a']}\n")
+    answer = call("old-world-one-more", b'{"n": 1}')
+    assert (answer["ExecutedVersion"], json.loads(answer["Payload"].read())) == ("$LATEST", {"n": 2})
+    (record,) = guest.ok("GET", "activations", name="old world/one more", docs=True)
+    assert record["response"]["result"] == {"n": 2}
+    assert record["activationId"] == answer["ResponseMetadata"]["RequestId"].replace("-", "")
+    answer = call("old-world-one-more", b"[1]")
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.loads(answer["Payload"].read()) == {"errorMessage": "'n'", "errorType": "application error"}
+    accepted = call("old-world-one-more", b'{"n": 5}', InvocationType="Event")
+    called = accepted["ResponseMetadata"]["RequestId"].replace("-", "")
+    assert (accepted["StatusCode"], guest.wait(called)["response"]["result"]) == (202, {"n": 6})
+    assert call("old-world-one-more", InvocationType="DryRun")["StatusCode"] == 204
+    with pytest.raises(ClientError, match="Could not parse request body into json"):
+        call("old-world-one-more", b"{")
+    with pytest.raises(ClientError, match="Function not found"):
+        call("old-world-one-more", Qualifier="1")
+    node.deploy("old-world-one-more", ADD)
+    assert json.loads(call("old-world-one-more", b'{"n": 10}')["Payload"].read()) == {"n": 11}
+    lambdas.delete_function(FunctionName="old-world-one-more")
+    assert json.loads(call("old-world-one-more", b'{"n": 1}')["Payload"].read()) == {"n": 2}
+    guest.ok("DELETE", "packages/old world", force=True)
+    with pytest.raises(ClientError, match="Function not found"):
+        call("old-world-one-more", InvocationType="Event")
 
 
 EXECUTABLE = """#!/bin/sh

@@ -85,6 +85,9 @@ def test_a_binding_lends_actions_with_other_parameters(guest: Client, other: Cli
     made = other.ok("PUT", "packages/bound", {"binding": binding, "parameters": pairs(b=2)})
     assert made["binding"] == binding
     assert {"key": "binding", "value": {"name": "shared", "namespace": "guest"}} in made["annotations"]
+    said = {"annotations": [*pairs(mine=1), {"key": "binding", "value": "elsewhere"}]}
+    changed = other.ok("PUT", "packages/bound", said, overwrite=True)
+    assert changed["annotations"] == [*pairs(mine=1), {"key": "binding", "value": binding}], "its own to say"
     got = other.ok("GET", "packages/bound")
     assert {p["key"]: p["value"] for p in got["parameters"]} == {"a": 1, "b": 2}
     assert [action["name"] for action in got["actions"]] == ["echo"]

@@ -13,6 +13,7 @@ ECHO = "def main(args):\n    return {'body': args}\n"
 JSON = "application/json"
 BASE = "/api/v1/web/guest/default"
 MISMATCH = "Response type in header did not match generated content type."
+PRETTY = b'{\n  "a": [1, {\n\n  }]\n}'
 NO_TYPE = "Response did not specify a known content-type."
 NOT_ALLOWED = "Request defines parameters that are not allowed (e.g., reserved properties)."
 
@@ -66,7 +67,8 @@ def test_raw_requests(guest: Client, stranger: Client) -> None:
 
 
 def test_what_may_not_be_overridden(guest: Client, stranger: Client) -> None:
-    export(guest, "fixed", parameters=[{"key": "mine", "value": 1}])
+    export(guest, "fixed", parameters=[{"key": "mine", "value": 1}, {"key": "open", "value": None}])
+    assert stranger.raw("GET", f"{BASE}/fixed?open=x").json["open"] == "x", "it has no value yet"
     for answer in (
         stranger.raw("GET", f"{BASE}/fixed?__ow_path=x"),
         stranger.raw("GET", f"{BASE}/fixed?mine=x"),
@@ -92,6 +94,11 @@ def test_what_may_not_be_overridden(guest: Client, stranger: Client) -> None:
         ("{'html': '<p>'}", ".html", 200, "text/html; charset=UTF-8", b"<p>"),
         ("{'body': '<p>'}", ".html", 200, "text/html; charset=UTF-8", b"<p>"),
         ("{'svg': '<svg/>'}", ".svg", 200, "image/svg+xml", b"<svg/>"),
+        ("{'html': 'b', 'body': 'a'}", ".html", 200, "text/html; charset=UTF-8", b"a"),
+        ("{'error': {'body': 'e'}}", ".html", 200, "text/html; charset=UTF-8", b"e"),
+        ("{'error': 'e'}", ".text", 200, "text/plain; charset=UTF-8", b"e"),
+        ("{'headers': {'content-type': 'text/css'}}", "", 204, None, b""),
+        ("{'text': {'a': [1, {}]}}", ".text", 200, "text/plain; charset=UTF-8", PRETTY),
         ("{'text': 7}", ".text", 200, "text/plain; charset=UTF-8", b"7"),
         ("{'error': {'statusCode': 401, 'body': 'no'}}", "", 401, "text/html; charset=UTF-8", b"no"),
         ("{'error': {'a': 1}}", ".json", 200, JSON, b'{"a":1}'),
@@ -108,7 +115,8 @@ def test_results(
     ("result", "extension", "status", "text"),
     [
         ("{'html': 7}", ".html", 400, "Response is not valid 'text/html'."),
-        ("{'a': 1}", ".svg", 404, "Response does not include requested property."),
+        ("{'a': 1}", ".svg", 400, "Response is not valid 'image/svg+xml'."),
+        ("{'a': 1}", ".text", 404, "Response does not include requested property."),
         ("{'statusCode': 1000}", "", 400, "Response is not valid 'message/http'."),
         ("{'headers': {'content-type': 'image/png'}, 'body': '%'}", "", 400, MISMATCH),
         ("{'headers': {'content-type': 'text/css'}, 'body': {}}", "", 400, MISMATCH),
@@ -123,6 +131,8 @@ def test_results_that_are_none(
 ) -> None:
     answer = returning(guest, stranger, result, extension)
     assert (answer.status, answer.json["error"]) == (status, text)
+    assert answer.headers["x-openwhisk-activation-id"]
+    assert answer.headers.getlist("Access-Control-Allow-Origin") == ["*"]
 
 
 def test_headers_of_every_type(guest: Client, stranger: Client) -> None:
@@ -141,7 +151,10 @@ def test_who_may_call(guest: Client, stranger: Client) -> None:
     assert stranger.raw("GET", f"{BASE}/keyed").status == 401
     assert guest.raw("GET", f"{BASE}/keyed").status == 200
     export(guest, "secret", require_whisk_auth="open sesame")
-    assert stranger.raw("GET", f"{BASE}/secret").status == 401
+    refused = stranger.raw("GET", f"{BASE}/secret")
+    text = "The resource requires authentication, which was not supplied with the request"
+    assert (refused.status, refused.json["error"]) == (401, text)
+    assert "WWW-Authenticate" not in refused.headers, "a browser would ask for a password"
     headers = {"X-Require-Whisk-Auth": "open sesame"}
     assert stranger.raw("GET", f"{BASE}/secret", headers=headers).status == 200
     guest.action("hidden", ECHO)

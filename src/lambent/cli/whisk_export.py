@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import re
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from lambent.cli import whisk_handlers as handlers
 from lambent.cli.failure import Failure
+from lambent.whisk.names import function_name
 
 ROLE = "whisk-actions"
 LONGEST_S = 900  # a function of Lambda's
@@ -96,7 +96,7 @@ def name_functions(actions: list[dict[str, Any]]) -> tuple[dict[str, str], dict[
     left = {_full(action): why for action in actions if (why := _hindrance(action))}
     names: dict[str, str] = {}
     for full in (_full(action) for action in actions):
-        name = re.sub(r"[^A-Za-z0-9_-]", "-", full.partition("/")[2])[:64]
+        name = function_name(full.partition("/")[2])
         if full not in left and name in names.values():
             raise Failure(f"two actions would be called {name}: rename one of them")
         if full not in left:

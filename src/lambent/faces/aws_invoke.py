@@ -69,6 +69,14 @@ class Invoker(Protocol):
         """Raises `NotFound`, and `Conflict` for what cannot run now."""
 
 
+class Others(Protocol):
+    """What is called as functions are where no function has the name."""
+
+    def has(self, target: Target) -> bool: ...
+
+    async def invoke(self, invocation: Invocation) -> Outcome: ...
+
+
 class Violation(InvalidParameter):
     """A header with a value that the model does not have; the model has the words for it."""
 
@@ -89,11 +97,13 @@ class InvokeFace:
         accept: Callable[[Invocation], Awaitable[None]],
         allow: Callable[[Call, Target], None],
         may_loop: Callable[[FunctionKey], bool] = lambda key: False,
+        others: Others | None = None,
     ) -> None:
         self._may_loop = may_loop
         self._invoker = invoker
         self._accept = accept
         self._allow = allow
+        self._others = others
 
     async def invoke(self, request: Request, principal: Principal, region: str) -> Response:
         kind = request.headers.get(KIND, "RequestResponse")
@@ -104,7 +114,7 @@ class InvokeFace:
             if kind == "Event":
                 return await self._queue(request, target)
             if kind == "DryRun":
-                self._invoker.resolve(target)
+                self._find(target)
                 return Response(204)
             raise Violation(KIND)
         except PlatformError as error:
@@ -140,7 +150,13 @@ class InvokeFace:
                 f"Request must be smaller than {SYNC_PAYLOAD_BYTES} bytes for the InvokeFunction operation"
             ) from None
         invocation = self.invocation(request, target, payload, tail)
-        outcome = await self._invoker.invoke(invocation)
+        try:
+            outcome = await self._invoker.invoke(invocation)
+        except NotFound:
+            if self._others is None or not self._others.has(target):
+                raise
+            await _check_json(invocation.payload)
+            outcome = await self._others.invoke(invocation)
         answer = [
             JSON,
             ("X-Amz-Executed-Version", outcome.version),
@@ -187,10 +203,15 @@ class InvokeFace:
             ) from None
         wants_tail(request.headers)  # refuses what is none of its values
         tenant = request.headers.get("x-amz-tenant-id")
-        check_tenant(self._invoker.resolve(target), tenant)
+        accept: Callable[[Invocation], Awaitable[object]] = self._accept
+        others, version = self._find(target)
+        if version is not None:
+            check_tenant(version, tenant)
+        if others is not None:
+            accept = others.invoke
         if payload:
             await _check_json(payload)
-        await self._accept(
+        await accept(
             Invocation(
                 request_id=request.id,
                 target=target,
@@ -202,6 +223,15 @@ class InvokeFace:
             )
         )
         return Response(202)
+
+    def _find(self, target: Target) -> tuple[Others | None, Version | None]:
+        """What a call would run: a version, or what others have. Raises `PlatformError` where nothing would."""
+        try:
+            return None, self._invoker.resolve(target)
+        except NotFound:
+            if self._others is None or not self._others.has(target):
+                raise
+            return self._others, None
 
 
 def wants_tail(headers: Mapping[str, str]) -> bool:

@@ -9,15 +9,13 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-import orjson
-
 from lambent.faces import openwhisk_swagger
 from lambent.faces.http import Disconnected, Request, Response
 from lambent.faces.openwhisk_apis import GATEWAY, MANAGEMENT, Apis
-from lambent.faces.openwhisk_ask import CORS, JSON, Ask, answer
+from lambent.faces.openwhisk_ask import CORS, Ask, answer, refusal
 from lambent.faces.openwhisk_info import Info, limits_document
 from lambent.model.errors import InvalidParameter, PlatformError, Throttled, Unavailable
-from lambent.whisk.errors import Refusal, malformed
+from lambent.whisk.errors import NO_KEY, Refusal, malformed
 from lambent.whisk.names import OWN, check_namespace
 from lambent.whisk.namespaces import Identity, Namespaces
 
@@ -28,10 +26,8 @@ WEB = f"{BASE}/web/"
 HOST = ".openwhisk."
 INDEX = "/public/index.html"
 DOCUMENTS = (("api-docs",), ("api-docs", ""), ("docs",), ("docs", ""))  # OpenWhisk has a page for /docs
-REALM = ("WWW-Authenticate", 'Basic realm="OpenWhisk secure realm"')
 UNKNOWN = "The requested resource could not be found."
 UNSUPPORTED = "HTTP method not allowed, supported methods: {}"
-NO_KEY = "The resource requires authentication, which was not supplied with the request"
 BAD_KEY = "The supplied authentication is invalid"
 BROKEN = "There was an internal server error."
 VERBS = {"PUT": "put", "GET": "get", "DELETE": "delete", "POST": "post"}
@@ -153,13 +149,6 @@ def transaction_of(request: Request) -> str:
     ):
         return given
     return f"{getrandbits(128):032x}"
-
-
-def refusal(error: Refusal, transaction: str) -> Response:
-    """OpenWhisk's form: its clients look for both keys."""
-    body = orjson.dumps({"code": transaction, "error": error.message})
-    headers = [JSON, *CORS, *([REALM] if error.status == 401 else [])]
-    return Response(error.status, headers, body)
 
 
 def _check_verb(request: Request, verb: str) -> None:

@@ -12,14 +12,13 @@ from lambent.faces.openwhisk_ask import ENTITY_BYTES, answer, parse
 from lambent.whisk import apis
 from lambent.whisk.apis import BadApi
 from lambent.whisk.entities import Api
-from lambent.whisk.errors import Refusal, not_found
+from lambent.whisk.errors import NO_KEY, Refusal, not_found
 from lambent.whisk.names import OWN
 from lambent.whisk.namespaces import Namespaces
 from lambent.whisk.registry import Registry
 
 MANAGEMENT = "/api/v1/web/whisk.system/apimgmt/"
 GATEWAY = "/api/v1/gateway/"
-NO_KEY = "The resource requires authentication, which was not supplied with the request"
 SECRET = "x-require-whisk-auth"
 
 Web = Callable[[Request, str], Awaitable[Response]]

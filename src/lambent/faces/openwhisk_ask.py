@@ -23,6 +23,7 @@ CORS = (
         "Authorization, Origin, X-Requested-With, Content-Type, Accept, User-Agent",
     ),
 )
+REALM = ("WWW-Authenticate", 'Basic realm="OpenWhisk secure realm"')
 THREAD_BYTES = 64 * 1024  # a longer body is parsed off the event loop
 ENTITY_BYTES = 50 * 1024 * 1024
 PAGE, LONGEST_PAGE = 30, 200
@@ -137,3 +138,9 @@ async def parse(body: bytes) -> dict[str, Any]:
 
 def answer(content: object, status: int = 200, *headers: tuple[str, str]) -> Response:
     return Response(status, [JSON, *headers], orjson.dumps(content))
+
+
+def refusal(error: Refusal, transaction: str) -> Response:
+    """OpenWhisk's form: its clients look for both keys."""
+    realm = [REALM] if error.status == 401 else []
+    return answer({"code": transaction, "error": error.message}, error.status, *CORS, *realm)

@@ -13,7 +13,6 @@ from lambent.whisk.call import Call
 from lambent.whisk.deferred import Deferred
 from lambent.whisk.errors import NOT_ALLOWED, Refusal, malformed_query
 from lambent.whisk.namespaces import Identity
-from lambent.whisk.parameters import truthy
 from lambent.whisk.resolve import Resolved
 from lambent.whisk.runner import Runner
 from lambent.whisk.throttle import Throttle
@@ -92,10 +91,8 @@ async def _payload(body: bytes, resolved: Resolved) -> bytes | Mapping[str, Any]
     if body in _EMPTY:
         return b"{}"
     payload = await parse(body)
-    if truthy(resolved.action.annotation("final")):
-        fixed = {pair["key"] for pair in resolved.parameters}
-        if not fixed.isdisjoint(payload):
-            raise Refusal(400, NOT_ALLOWED)
+    if not resolved.fixed.isdisjoint(payload):
+        raise Refusal(400, NOT_ALLOWED)
     return body
 
 

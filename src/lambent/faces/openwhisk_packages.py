@@ -76,7 +76,7 @@ class Packages:
             if before is not None and before.binding is None and binding is not None:
                 raise Refusal(409, IS_PACKAGE)
             made = given.apply(before or Package(name=name), before)
-            return made if binding is None else _bound(made, binding)
+            return _bound(made, binding or made.binding)
 
         return answer(package_document(await self._registry.put(name, Package, change)))
 
@@ -112,10 +112,12 @@ class Packages:
         return name
 
 
-def _bound(package: Package, binding: Name) -> Package:
-    """The annotation is the platform's own."""
-    place = {"namespace": binding.namespace, "name": binding.name}
-    annotations = merge(package.annotations, ({"key": "binding", "value": place},))
+def _bound(package: Package, binding: Name | None) -> Package:
+    """The annotation is the platform's own, whatever a client says."""
+    annotations = tuple(pair for pair in package.annotations if pair["key"] != "binding")
+    if binding is not None:
+        place = {"namespace": binding.namespace, "name": binding.name}
+        annotations += ({"key": "binding", "value": place},)
     return replace(package, binding=binding, annotations=annotations)
 
 

@@ -24,17 +24,15 @@ STATUSES = range(200, 600)
 
 def project(response: activation.Response, extension: str) -> Response:
     """An error is projected as a result is: `{"error": {"statusCode": 401}}` is a 401. Raises `Refusal`."""
-    result = orjson.loads(response.result)
-    media, properties, render = MEDIA[extension]
+    value = orjson.loads(response.result)
     if response.status is Status.APPLICATION_ERROR:
-        value = result["error"]
-    elif properties:
-        found = [result[name] for name in properties if name in result]
-        if not found:
+        value = value["error"]
+    media, properties, render = MEDIA[extension]
+    if properties and isinstance(value, dict):
+        found = [value[name] for name in properties if name in value]
+        if not found and extension == ".text":
             raise Refusal(404, NO_PROPERTY)
-        value = found[0]
-    else:
-        value = result
+        value = found[0] if found else None
     made = render(value)
     if made is None:
         raise Refusal(400, f"Response is not valid '{media}'.")
@@ -55,7 +53,18 @@ def _string(kind: str) -> Callable[[Any], Response | None]:
 
 
 def _text(value: Any) -> Response:
-    return _answer(200, TEXT, value.encode() if isinstance(value, str) else orjson.dumps(value))
+    return _answer(200, TEXT, (value if isinstance(value, str) else _printed(value)).encode())
+
+
+def _printed(value: Any, indent: str = "") -> str:
+    """JSON for people, as OpenWhisk's library prints it: lists stay in their line."""
+    inner = f"{indent}  "
+    if isinstance(value, list):
+        return f"[{', '.join(_printed(one, indent) for one in value)}]"
+    if isinstance(value, dict):
+        members = (f"{inner}{_printed(key)}: {_printed(one, inner)}" for key, one in value.items())
+        return "{{\n{}\n{}}}".format(",\n".join(members), indent)
+    return orjson.dumps(value).decode()
 
 
 def _http(value: Any) -> Response | None:
@@ -70,8 +79,7 @@ def _http(value: Any) -> Response | None:
     rest = [(name, text) for name, text in headers if name.lower() != "content-type"]
     body = value.get("body")
     if body is None or body == "":
-        kind = [("Content-Type", declared)] if declared else []
-        return Response(code or 204, [*rest, *kind])
+        return Response(code or 204, rest)
     made = _body(body, declared)
     made.status = code or 200
     made.headers.extend(rest)
@@ -130,7 +138,7 @@ Render = Callable[[Any], Response | None]
 MEDIA: Mapping[str, tuple[str, tuple[str, ...], Render]] = {
     ".http": ("message/http", (), _http),
     ".json": (JSON_TYPE, (), _json),
-    ".html": ("text/html", ("html", "body"), _string(HTML)),
-    ".svg": ("image/svg+xml", ("svg", "body"), _string("image/svg+xml")),
-    ".text": ("text/plain", ("text", "body"), _text),
+    ".html": ("text/html", ("body", "html"), _string(HTML)),
+    ".svg": ("image/svg+xml", ("body", "svg"), _string("image/svg+xml")),
+    ".text": ("text/plain", ("body", "text"), _text),
 }

@@ -80,7 +80,7 @@ class Rules:
         if not isinstance(status, str) or status not in STATES:
             raise malformed(f"requirement failed: {status} is not a recognized rule state")
         rule = self._registry.get(name, Rule)
-        if self._registry.find(rule.trigger, Trigger) is None:
+        if STATES[status] and self._registry.find(rule.trigger, Trigger) is None:
             raise Refusal(404, NO_TRIGGER)
         await self._firing.set_active(name, active=STATES[status])
         return Response(200, [("Content-Type", "text/plain; charset=UTF-8")], b"OK")

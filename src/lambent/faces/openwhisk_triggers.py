@@ -63,8 +63,8 @@ class Triggers:
             ask.check_type()
         payload = await parse(body) if body else {}
         headers = {key: value for key, value in ask.request.headers.items() if key not in HIDDEN}
-        given = {"__ow_headers": headers, **payload}
-        fired = await self._firing.fire(ask.identity, trigger, given, ask.transaction)
+        around = {"__ow_headers": headers}
+        fired = await self._firing.fire(ask.identity, trigger, payload, ask.transaction, around=around)
         return Response(204) if fired is None else answer({"activationId": fired}, 202, (ID, fired))
 
     def _shown(self, trigger: Trigger) -> dict[str, object]:

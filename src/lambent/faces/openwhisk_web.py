@@ -12,7 +12,7 @@ from lambent.faces.openwhisk_projection import MEDIA, project
 from lambent.faces.openwhisk_web_input import read_input
 from lambent.whisk.activation import Activation, Status
 from lambent.whisk.call import Call
-from lambent.whisk.errors import Refusal, not_found
+from lambent.whisk.errors import NO_KEY, Refusal, not_found
 from lambent.whisk.names import OWN, SEGMENT, Name
 from lambent.whisk.namespaces import Identity, Namespaces
 from lambent.whisk.registry import Registry
@@ -52,7 +52,10 @@ class WebActions:
         resolved = self._resolve(target.name, owner)
         if request.method == "OPTIONS" and not _own_options(resolved):
             return Response(200, _cors(request))
-        response = await self._run(request, transaction, target, resolved, owner, caller)
+        try:
+            response = await self._run(request, transaction, target, resolved, owner, caller)
+        except Refusal as error:
+            response = _refusal(error, transaction)
         if not _own_options(resolved):
             response.headers.extend(_cors(request))
         return response
@@ -89,7 +92,10 @@ class WebActions:
         activation = await self._invocations.wait(call, WAIT_MS / 1000)
         if activation is None:
             return answer({"code": transaction, "error": NOT_READY}, 202, (ID, call.id))
-        response = _project(activation, target.extension)
+        try:
+            response = _project(activation, target.extension)
+        except Refusal as error:
+            response = _refusal(error, transaction)
         response.headers.append((ID, call.id))
         return response
 
@@ -122,7 +128,7 @@ def _check_secret(resolved: Resolved, request: Request, caller: Identity | None)
     given = request.headers.get(SECRET, "")
     known = caller is not None if wanted is True else compare_digest(given.encode(), str(wanted).encode())
     if not known:
-        raise Refusal(401, "The supplied authentication is invalid")
+        raise Refusal(401, NO_KEY)
 
 
 def _project(activation: Activation, extension: str) -> Response:
@@ -132,6 +138,11 @@ def _project(activation: Activation, extension: str) -> Response:
     if response.result.startswith(b"["):
         raise Refusal(500, "There was an internal server error.")
     return project(response, extension)
+
+
+def _refusal(error: Refusal, transaction: str) -> Response:
+    """Without the realm of the API's refusals, by which a browser would ask its user for a key."""
+    return answer({"code": transaction, "error": error.message}, error.status)
 
 
 def _cors(request: Request) -> list[tuple[str, str]]:

@@ -7,9 +7,8 @@ from urllib.parse import parse_qsl, unquote
 import orjson
 
 from lambent.faces.http import Request
-from lambent.faces.openwhisk_media import JSON_TYPE, is_binary, media_type
+from lambent.faces.openwhisk_media import JSON_TYPE, is_binary, is_json, media_type
 from lambent.whisk.errors import NOT_ALLOWED, Refusal, malformed
-from lambent.whisk.parameters import truthy
 from lambent.whisk.resolve import Resolved
 
 FORM = "application/x-www-form-urlencoded"
@@ -29,13 +28,12 @@ def read_input(
     }
     if user is not None:
         context["__ow_user"] = user
-    if truthy(resolved.action.annotation("raw-http")):
+    if resolved.action.annotation("raw-http") is True:
         return {**context, "__ow_query": unquote(request.query), "__ow_body": _raw(request, body)}
     query = dict(parse_qsl(request.query, keep_blank_values=True))
     parameters, content = _spread(request, body)
     given = query.keys() | parameters.keys()
-    fixed = {pair["key"] for pair in resolved.parameters if truthy(resolved.action.annotation("final"))}
-    if not given.isdisjoint(RESERVED | fixed):
+    if not given.isdisjoint(RESERVED | resolved.fixed):
         raise Refusal(400, NOT_ALLOWED)
     return {**query, **parameters, **context, **content}
 
@@ -53,7 +51,7 @@ def _spread(request: Request, body: bytes) -> tuple[dict[str, Any], dict[str, An
     if not body:
         return {}, {}
     kind = _kind(request)
-    if kind == JSON_TYPE:
+    if is_json(kind):
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -58,6 +59,7 @@ class Consumer:
             enable_auto_commit=False,
             auto_offset_reset="earliest",  # a partition that comes later is read from its beginning
             metadata_max_age_ms=LOOK_MS,
+            **security(about),
         )
         try:
             async with asyncio.timeout(OPEN_S):
@@ -131,6 +133,19 @@ class Consumer:
                 log.warning("the feed of %s is held up: %s", self.subscription.trigger, error.message)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def security(about: Subscription) -> Mapping[str, Any]:
+    """How the brokers are spoken to: as they are, or by TLS with a user and a password."""
+    if about.login is None:
+        return {}
+    return {
+        "security_protocol": "SASL_SSL",
+        "ssl_context": ssl.create_default_context(),  # whom this machine trusts, or SSL_CERT_FILE says
+        "sasl_mechanism": "PLAIN",
+        "sasl_plain_username": about.login.user,
+        "sasl_plain_password": about.login.password,
+    }
 
 
 def library() -> Any:

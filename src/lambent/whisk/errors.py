@@ -10,6 +10,7 @@ class Refusal(Exception):
         self.message = message
 
 
+NO_KEY = "The resource requires authentication, which was not supplied with the request"
 NOT_FOUND = "The requested resource does not exist."
 WRONG_COLLECTION = "Resource by this name exists but is not in this collection."
 EXISTS = "resource already exists"

@@ -4,11 +4,12 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
-from lambent.model.errors import PlatformError
+from lambent.model.errors import PlatformError, Throttled
 from lambent.whisk.activation import Activation, Response, Status, new_id
 from lambent.whisk.activations import Activations
 from lambent.whisk.call import Call
@@ -22,6 +23,7 @@ from lambent.whisk.registry import Registry
 from lambent.whisk.resolve import resolve
 from lambent.whisk.throttle import Throttle
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 INACTIVE = "Rule '{}' is inactive, action '{}' was not activated."
 
 
@@ -43,20 +45,23 @@ class Firing:
         payload: Mapping[str, Any],
         transaction: str,
         *,
+        around: Mapping[str, Any] = NOTHING,
         sure: bool = False,
     ) -> str | None:
-        """The activation's id; None when no rule is active. Raises `Refusal` for one too many in a minute;
-        to be `sure`, also `PlatformError` where the call of a rule could not be kept.
+        """The activation's id; None when no rule is active. What is `around` the payload rules get as well.
+
+        Raises `Refusal` for one too many in a minute; to be `sure`, also `PlatformError` where the call of a
+        rule could not be kept.
         """
         self._throttle.count(identity.namespace, "firesPerMinute")
         rules = self._registry.rules_of(trigger.name)
         if not any(rule.active for rule in rules):
             return None
-        given = {**arguments(trigger.parameters), **payload}
+        given = {**arguments(trigger.parameters), **around, **payload}
         activation_id = new_id()
         told = await asyncio.gather(*(self._obey(rule, identity, given, transaction, sure) for rule in rules))
         if identity.namespace.stores_activations:
-            self._activations.add(_activation(identity, trigger, given, activation_id, told))
+            self._activations.add(_activation(identity, trigger, payload, activation_id, told))
         return activation_id
 
     async def deactivate(self, trigger: Name) -> None:
@@ -76,7 +81,7 @@ class Firing:
         """What the trigger's record says about the rule, as JSON text."""
         about = {"rule": str(rule.name), "action": str(rule.action)}
         if not rule.active:
-            return _line(1, about, error=INACTIVE.format(rule.name, rule.action))
+            return _line(Status.APPLICATION_ERROR, about, error=INACTIVE.format(rule.name, rule.action))
         try:
             resolved = resolve(self._registry, rule.action, identity)
             self._throttle.count(identity.namespace)
@@ -92,12 +97,15 @@ class Firing:
         except (Refusal, PlatformError) as error:
             if sure and isinstance(error, PlatformError):
                 raise
-            return _line(1, about, error=error.message)
-        return _line(0, about, activationId=call.id)
+            failed = isinstance(error, PlatformError) and not isinstance(error, Throttled)
+            status = Status.WHISK_ERROR if failed else Status.APPLICATION_ERROR
+            return _line(status, about, error=error.message)
+        return _line(Status.SUCCESS, about, activationId=call.id)
 
 
-def _line(status: int, about: Mapping[str, str], **more: str) -> str:
-    return orjson.dumps({"statusCode": status, "success": status == 0, **more, **about}).decode()
+def _line(status: Status, about: Mapping[str, str], **more: str) -> str:
+    success = status is Status.SUCCESS
+    return orjson.dumps({"statusCode": int(status), "success": success, **more, **about}).decode()
 
 
 def _activation(

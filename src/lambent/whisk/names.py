@@ -8,6 +8,7 @@ from lambent.whisk.errors import Refusal, malformed
 SEGMENT = re.compile(r"[\w]|[\w][\w@ .&-]{0,254}[\w@.&-]", re.ASCII)
 OWN = "_"  # the namespace of the caller's key
 LONGEST = 256
+FUNCTION_NAME = 64  # characters
 TOO_SHORT = (
     "requirement failed: The fully qualified name of the entity must contain at least the namespace and the "
     "name of the entity."
@@ -56,6 +57,11 @@ def check_namespace(text: str) -> str:
     if not SEGMENT.fullmatch(text):
         raise Refusal(400, "The namespace contains illegal characters.")
     return text
+
+
+def function_name(local: str) -> str:
+    """What an action is called as a function: `pkg/hello` is `pkg-hello`."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", local)[:FUNCTION_NAME]
 
 
 def parse(text: object, own: str) -> Name:

@@ -6,7 +6,7 @@ from lambent.whisk.entities import Action, Package, Pairs
 from lambent.whisk.errors import Refusal, forbidden
 from lambent.whisk.names import Name
 from lambent.whisk.namespaces import Identity
-from lambent.whisk.parameters import merge
+from lambent.whisk.parameters import merge, truthy
 from lambent.whisk.registry import Registry
 
 
@@ -27,6 +27,13 @@ class Resolved:
     @property
     def parameters(self) -> Pairs:
         return merge(self.inherited, self.action.parameters) if self.inherited else self.action.parameters
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The parameters that no caller may change; one without a value is not among them."""
+        if not truthy(self.action.annotation("final")):
+            return frozenset()
+        return frozenset(pair["key"] for pair in self.parameters if pair["value"] is not None)
 
 
 def resolve(registry: Registry, name: Name, identity: Identity) -> Resolved:

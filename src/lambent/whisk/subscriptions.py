@@ -106,7 +106,8 @@ class Subscriptions:
 
     async def _create(self, call: Call, trigger: Name) -> Mapping[str, Any]:
         """Answered when it reads: what is sent after that is fired."""
-        made = Subscription(trigger=trigger, subject=call.identity.subject, **read(call.content()))
+        fields = read(call.content(), call.name.name)
+        made = Subscription(trigger=trigger, subject=call.identity.subject, **fields)
         await self._begin(made, new=True)
         return {"status": "success"}
 

@@ -14,6 +14,7 @@ from lambent.store.snapshot import Snapshot
 from lambent.whisk import alarms, subscriptions
 from lambent.whisk.activations import Activations
 from lambent.whisk.alarms import Alarms
+from lambent.whisk.borrowing import Borrowing
 from lambent.whisk.call import Call
 from lambent.whisk.deferred import Deferred
 from lambent.whisk.firing import Firing
@@ -34,6 +35,7 @@ class Whisk:
     deferred: Deferred
     firing: Firing
     alarms: Alarms
+    borrowing: Borrowing
     subscriptions: Subscriptions
 
     def __init__(self, store: Store, activations: Activations, runtimes: Sequence[str]) -> None:
@@ -72,6 +74,7 @@ class Whisk:
         self.alarms = Alarms(self._store, self.registry, self.namespaces, self.firing)
         lending = Lending(self.namespaces, functions.find, call_function)
         self.registry.lend = lending.entity
+        self.borrowing = Borrowing(self.registry, self.namespaces, self.runner, self.deferred, self.throttle)
         self.subscriptions = Subscriptions(self._store, self.registry, self.namespaces, self.firing, brokers)
         self._feeds = {alarms.PACKAGE: self.alarms.feed, subscriptions.PACKAGE: self.subscriptions.feed}
         self.runner.elsewhere = {BUILT_IN: self._feed, LAMBDA: lending.run}
