@@ -42,7 +42,18 @@ def test_each_gets_what_the_one_before_answered(guest: Client) -> None:
     guest.ok("PUT", "packages/lent", {"parameters": [{"key": "n", "value": 10}]})
     guest.action("lent/add", ADD)
     sequence(guest, "nested", "lent/add", "three")
-    assert guest.result("nested") == {"n": 14}
+    got = guest.invoke("nested")
+    assert got["response"]["result"] == {"n": 14}
+    inner = annotations(guest.activation(got["logs"][1]))
+    assert (inner["topmost"], inner["causedBy"]) == (False, "sequence")
+
+
+def test_one_that_has_grown_ends_at_its_limit(guest: Client) -> None:
+    guest.action("add", ADD)
+    sequence(guest, "grows", "add")
+    sequence(guest, "thrice", *["grows"] * 3)
+    sequence(guest, "grows", *["add"] * 20)
+    assert guest.result("thrice", {"n": 0}) == {"error": "Too many actions in the sequence."}
 
 
 def test_an_error_ends_it(guest: Client) -> None:
@@ -113,6 +124,12 @@ def test_a_conductor_says_what_comes_next(guest: Client) -> None:
 )
 def test_a_conductor_hears_what_cannot_be_done(guest: Client, action: Any, text: str) -> None:
     assert conduct(guest, [action])["response"]["result"] == {"seen": text}
+
+
+def test_compositions_within_one_count_by_what_they_call(guest: Client) -> None:
+    relay = "def main(args):\n    return {'params': args}\n"
+    guest.action("relay", relay, annotations=[{"key": "conductor", "value": True}])
+    assert conduct(guest, ["add"] * 40 + ["relay"] * 11)["response"]["result"] == {"n": 41}
 
 
 def test_a_composition_has_an_end(guest: Client) -> None:

@@ -25,6 +25,13 @@ class Budget:
     conductors: int
 
 
+@dataclass(slots=True)
+class Steps:
+    """How many actions a sequence may still run, with all sequences within it."""
+
+    left: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """Who invokes which action with what. `cause` is the activation that it is a part of."""
@@ -37,6 +44,7 @@ class Call:
     cause: str | None = None
     queued: bool = False
     budget: Budget | None = None  # of the composition that it is a part of
+    steps: Steps | None = None  # of the sequence that it is a part of
     accepted_at: float = field(default_factory=time.time)
 
     @property
@@ -47,7 +55,13 @@ class Call:
     def name(self) -> Name:
         return self.resolved.action.name
 
-    def part(self, resolved: Resolved, payload: Payload, budget: Budget | None = None) -> "Call":
+    def part(
+        self,
+        resolved: Resolved,
+        payload: Payload,
+        budget: Budget | None = None,
+        steps: Steps | None = None,
+    ) -> "Call":
         """A call within this one."""
         return Call(
             resolved=resolved,
@@ -57,6 +71,7 @@ class Call:
             cause=self.id,
             queued=self.queued,
             budget=budget or self.budget,
+            steps=steps,
         )
 
     def arguments(self) -> bytes:

@@ -64,11 +64,12 @@ async def _next(
         return {"error": UNREADABLE.format(orjson.dumps(action).decode())}
     if budget.components == 0:
         return {"error": TOO_LONG}
-    budget.components -= 1
     try:
         resolved = resolve(parts.registry, name, call.identity)
     except Refusal as error:
         return {"error": (FORBIDDEN if error.status == 403 else MISSING).format(name)}
+    if not resolved.is_composition:  # what it calls in turn is counted
+        budget.components -= 1
     activation = await parts.run_part(call.part(resolved, dict(parameters), budget))
     whole.add(activation)
     return orjson.loads(activation.response.result)

@@ -5,16 +5,16 @@ from typing import Any
 import orjson
 
 from lambent.model.invocation import TIMED_OUT, Outcome
+from lambent.model.limits import INIT_TIMEOUT_S
 from lambent.whisk.activation import Response, Status
 from lambent.whisk.entities import Action
 
 RESULT_BYTES = 1024 * 1024
-SHOWN_BYTES = 1024  # of a result that is too large
 
 EXITED = "The action did not produce a valid response and exited unexpectedly."
 NOT_INITIALIZED = "The action did not initialize and exited unexpectedly."
 EXHAUSTED = "The action exhausted its memory and was aborted."
-TIMEOUT = "The action exceeded its time limits of {} milliseconds."
+TIMEOUT = "The action exceeded its time limits of {} milliseconds{}."
 TOO_LARGE = (
     "The action produced a response that exceeded the allowed length: {} > {} bytes. "
     "The truncated response was: {}"
@@ -31,14 +31,12 @@ def response_of(action: Action, outcome: Outcome) -> Response:
 
 def _answered(action: Action, payload: bytes) -> Response:
     if len(payload) > RESULT_BYTES:
-        shown = payload[:SHOWN_BYTES].decode(errors="replace")
-        return Response.error(Status.DEVELOPER_ERROR, TOO_LARGE.format(len(payload), RESULT_BYTES, shown))
+        shown = payload[:RESULT_BYTES].decode(errors="replace")
+        return Response.error(Status.APPLICATION_ERROR, TOO_LARGE.format(len(payload), RESULT_BYTES, shown))
     try:
         value = orjson.loads(payload)
     except orjson.JSONDecodeError:
-        return Response.error(
-            Status.DEVELOPER_ERROR, NO_JSON.format(payload[:SHOWN_BYTES].decode(errors="replace"))
-        )
+        return Response.error(Status.DEVELOPER_ERROR, NO_JSON.format(payload.decode(errors="replace")))
     if isinstance(value, dict):
         if "error" in value:  # what else is there is not kept
             return Response(Status.APPLICATION_ERROR, orjson.dumps({"error": value["error"]}))
@@ -54,7 +52,8 @@ def _answered(action: Action, payload: bytes) -> Response:
 def _failure(action: Action, outcome: Outcome) -> str:
     kind = outcome.run.error_type
     if kind == TIMED_OUT:
-        return TIMEOUT.format(action.limits.timeout_ms)
+        in_init = (outcome.run.init_ms or 0) >= INIT_TIMEOUT_S * 1000
+        return TIMEOUT.format(action.limits.timeout_ms, " during initialization" if in_init else "")
     message = _message(outcome.payload)
     if kind != "Runtime.ExitError":
         return message

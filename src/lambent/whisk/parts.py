@@ -35,9 +35,8 @@ class Whole:
         call, parts = self._call, self._parts
         start = parts[0].start if parts else int(call.accepted_at * 1000)
         memory_mb = max((part.annotations["limits"]["memory"] for part in parts), default=0)
-        if call.cause is None:
-            annotations["topmost"] = True
-        else:
+        annotations["topmost"] = call.cause is None
+        if call.cause is not None:
             annotations["causedBy"] = "sequence"
         if call.resolved.binding is not None:
             annotations["binding"] = str(call.resolved.binding)

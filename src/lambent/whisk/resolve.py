@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lambent.whisk.entities import Action, Package, Pairs
 from lambent.whisk.errors import Refusal, forbidden
+from lambent.whisk.kinds import SEQUENCE
 from lambent.whisk.names import Name
 from lambent.whisk.namespaces import Identity
 from lambent.whisk.parameters import merge, truthy
@@ -27,6 +28,10 @@ class Resolved:
     @property
     def parameters(self) -> Pairs:
         return merge(self.inherited, self.action.parameters) if self.inherited else self.action.parameters
+
+    @property
+    def is_composition(self) -> bool:
+        return self.action.kind != SEQUENCE and truthy(self.action.annotation("conductor"))
 
     @property
     def fixed(self) -> frozenset[str]:

@@ -18,7 +18,7 @@ from lambent.whisk.call import Call
 from lambent.whisk.kinds import SEQUENCE
 from lambent.whisk.outcomes import response_of
 from lambent.whisk.output import Output
-from lambent.whisk.parameters import gets_key, truthy
+from lambent.whisk.parameters import gets_key
 from lambent.whisk.registry import Registry
 from lambent.whisk.throttle import Throttle
 from lambent.whisk.versions import Versions
@@ -61,7 +61,7 @@ class Runner:
             activation = await sequences.run(self, call)
         elif action.kind in self.elsewhere:
             activation = await self._run_elsewhere(call)
-        elif truthy(action.annotation("conductor")):
+        elif call.resolved.is_composition:
             activation = await compositions.run(self, call)
         else:
             activation = await self.run_primitive(call)

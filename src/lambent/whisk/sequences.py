@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from lambent.whisk.activation import Activation, Response, Status
-from lambent.whisk.call import Call
+from lambent.whisk.call import Call, Steps
 from lambent.whisk.entities import Action
 from lambent.whisk.errors import Refusal
 from lambent.whisk.kinds import SEQUENCE
@@ -23,6 +23,7 @@ TOO_LONG = "Too many actions in the sequence."
 async def run(parts: Parts, call: Call) -> Activation:
     """Ends at the first component that fails."""
     whole = Whole(call)
+    steps = call.steps or Steps(LONGEST)
     payload = call.payload
     response = Response.error(Status.WHISK_ERROR, NONE)
     for name in call.action.components:
@@ -30,7 +31,12 @@ async def run(parts: Parts, call: Call) -> Activation:
         if resolved is None:
             response = Response.error(Status.APPLICATION_ERROR, MISSING)
             break
-        activation = await parts.run_part(call.part(resolved, payload))
+        if resolved.action.kind != SEQUENCE:
+            if not steps.left:  # one within it has grown since it was made
+                response = Response.error(Status.APPLICATION_ERROR, TOO_LONG)
+                break
+            steps.left -= 1
+        activation = await parts.run_part(call.part(resolved, payload, steps=steps))
         whole.add(activation)
         response = activation.response
         if not response.ok:
