@@ -204,11 +204,11 @@ class InvokeFace:
         wants_tail(request.headers)  # refuses what is none of its values
         tenant = request.headers.get("x-amz-tenant-id")
         accept: Callable[[Invocation], Awaitable[object]] = self._accept
-        others, version = self._find(target)
-        if version is not None:
-            check_tenant(version, tenant)
-        if others is not None:
-            accept = others.invoke
+        found = self._find(target)
+        if isinstance(found, Version):
+            check_tenant(found, tenant)
+        else:
+            accept = found.invoke
         if payload:
             await _check_json(payload)
         await accept(
@@ -224,14 +224,14 @@ class InvokeFace:
         )
         return Response(202)
 
-    def _find(self, target: Target) -> tuple[Others | None, Version | None]:
-        """What a call would run: a version, or what others have. Raises `PlatformError` where nothing would."""
+    def _find(self, target: Target) -> "Version | Others":
+        """What a call would run. Raises `NotFound`, `Conflict`."""
         try:
-            return None, self._invoker.resolve(target)
+            return self._invoker.resolve(target)
         except NotFound:
             if self._others is None or not self._others.has(target):
                 raise
-            return self._others, None
+            return self._others
 
 
 def wants_tail(headers: Mapping[str, str]) -> bool:
