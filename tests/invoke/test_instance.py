@@ -172,7 +172,7 @@ def f(event, context):
     assert body["errorType"] == "Sandbox.Timedout"
     assert body["errorMessage"].endswith("Error: Task timed out after 1.00 seconds")
     assert (hung.run.duration_ms, hung.run.billed_ms) == (1000.0, 1000)
-    assert "Status: timeout" in hung.log_tail.decode()
+    assert hung.log_tail.decode().endswith("\tStatus: timeout\n")
     new_pid, mark = json.loads((await bench.call()).payload)
     assert new_pid != pid
     assert mark == "xxx"

@@ -109,7 +109,8 @@ def _after_tab(text: str) -> str:
 def _status(status: str, error_type: str | None) -> str:
     if not status:
         return ""
-    return f"Status: {status}" + (f"\tError Type: {error_type}" if error_type else "")
+    named = error_type and status == "error"  # a timeout says all by itself
+    return f"Status: {status}" + (f"\tError Type: {error_type}" if named else "")
 
 
 def timeout_message(request_id: str, timeout_s: float) -> str:
