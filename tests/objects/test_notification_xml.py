@@ -56,6 +56,13 @@ def test_a_queue_is_a_destination_like_a_function() -> None:
     assert (bad.message, bad.fields["ArgumentName"]) == ("The ARN could not be parsed", "Queue")
 
 
+@pytest.mark.parametrize("arn", ["arn:bad", "f", "1:function:f", "arn:aws:lambda:us-east-1:1:f", ""])
+def test_a_function_is_named_by_its_arn(arn: str) -> None:
+    error = refusal(configuration(arn))
+    assert (error.code, error.message) == ("InvalidArgument", "The ARN could not be parsed")
+    assert (error.fields["ArgumentName"], error.fields["ArgumentValue"]) == ("CloudFunction", arn)
+
+
 def test_no_rules_is_a_document_too() -> None:
     assert notification_xml.read(document()) == ()
     assert notification_xml.read(notification_xml.write(())) == ()

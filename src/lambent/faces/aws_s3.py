@@ -19,6 +19,7 @@ from lambent.objects.request import Answer, S3Request, host_id
 log = logging.getLogger(__name__)
 
 LOCALHOST = ".localhost"
+NOT_IMPLEMENTED = 501
 
 # Code and status of what other parts of the platform refuse.
 _ERRORS: dict[type[PlatformError], tuple[str, int]] = {
@@ -47,7 +48,7 @@ class S3:
     def render(self, error: Exception, request: Request) -> Response:
         """Every way in which a request can fail, as S3's error document."""
         code, message, status, fields = _describe(error)
-        if status >= 500:
+        if status >= 500 and status != NOT_IMPLEMENTED:  # which anybody can ask for
             log.error("S3 %s %s %s failed", request.id, request.method, request.path, exc_info=error)
         where = {"Resource": unquote(request.path), "RequestId": request.id, "HostId": host_id(request.id)}
         headers = [

@@ -50,9 +50,17 @@ def _check_destinations(elements: list[xml.Element]) -> None:
     for element in reversed(elements):
         name = RULES[element.tag]
         arn = xml.text_of(element, name)
-        known = parse_queue_arn(arn) if name == "Queue" else parse_target(arn, "", "")
-        if not arn.startswith("arn:") or known is None:
+        if not (_is_queue(arn) if name == "Queue" else _is_function(arn)):
             raise invalid_argument("The ARN could not be parsed", name, arn)
+
+
+def _is_queue(arn: str) -> bool:
+    return arn.startswith("arn:") and parse_queue_arn(arn) is not None
+
+
+def _is_function(arn: str) -> bool:
+    target = parse_target(arn, "", "")  # which takes "arn:x" for the version x of a function called arn
+    return target is not None and bool(target.key.region)
 
 
 def _rule(element: xml.Element) -> Rule:
