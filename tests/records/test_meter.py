@@ -234,7 +234,9 @@ async def test_rows_of_an_older_schema_are_kept(tmp_path: Path) -> None:
     migrate(old, MIGRATIONS[:2])
     rows = [row(n, account=ACCOUNT if n % 3 else "111111111111", init_ms=n / 4) for n in range(2500)]
     marks = ", ".join("?" * len(MeterRow._fields))
+    old.execute("BEGIN")
     old.executemany(f"INSERT INTO meter ({', '.join(MeterRow._fields)}) VALUES ({marks})", rows)
+    old.execute("COMMIT")
     old.close()
     records = await Records.open(path, FOR_EVER)
     records.meter.add(row(2500))

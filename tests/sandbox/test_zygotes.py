@@ -81,6 +81,7 @@ async def test_what_was_preloaded_is_there_and_a_copy_comes_first(up: Up, data: 
     assert (await own.call(ask))["got"][0] == "own copy"
 
 
+@pytest.mark.slow
 def test_a_fork_without_hooks_misses_none_that_matters(interpreters: list[Interpreter]) -> None:
     """Those of the standard library are about threads and loops, which it has not, and random numbers."""
     harmless = {"asyncio.events", "concurrent.futures.thread", "logging", "random", "threading"}
