@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
+from lambent.store import sqlite
+
 # What collecting the tests makes stays to the end: looking for garbage among it takes a tenth of their time.
 gc.disable()
 
@@ -34,6 +37,25 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()
+
+
+@cache
+def _empty(migrations: tuple[str, ...]) -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    _migrate(database, migrations)
+    return database
+
+
+def _copy_or_migrate(connection: sqlite3.Connection, migrations: tuple[str, ...]) -> None:
+    """A thousand tests begin with an empty database: each gets a copy, at a fifth of the time."""
+    if connection.execute("PRAGMA user_version").fetchone() == (0,):
+        _empty(migrations).backup(connection)
+    else:
+        _migrate(connection, migrations)
+
+
+_migrate = sqlite.migrate
+sqlite.migrate = _copy_or_migrate
 
 
 def free_port() -> int:
