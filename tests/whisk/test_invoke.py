@@ -93,16 +93,18 @@ def test_parameters_come_from_the_action_and_are_overridden_by_the_call(guest: C
 ENVIRONMENT = """
 import os
 def main(args):
-    return {key: value for key, value in os.environ.items() if key.startswith("__OW") or key == "COLOUR"}
+    known = ("COLOUR", "NONE")
+    return {k: v for k, v in os.environ.items() if k.startswith("__OW") or k in known}
 """
 
 
 def test_the_environment_of_a_run(guest: Client) -> None:
     init = {"key": "COLOUR", "value": {"blue": 1}, "init": True}
-    guest.action("environment", ENVIRONMENT, parameters=[init])
+    none = {"key": "NONE", "value": None, "init": True}
+    guest.action("environment", ENVIRONMENT, parameters=[init, none])
     got = guest.invoke("environment")
     seen = got["response"]["result"]
-    assert json.loads(seen.pop("COLOUR")) == {"blue": 1}
+    assert (json.loads(seen.pop("COLOUR")), seen.pop("NONE")) == ({"blue": 1}, "")
     assert seen.pop("__OW_API_HOST").startswith("http://")
     assert int(seen.pop("__OW_DEADLINE")) > got["start"]
     assert seen.pop("__OW_TRANSACTION_ID")

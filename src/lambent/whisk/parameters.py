@@ -48,6 +48,8 @@ def variables(pairs: Iterable[Pair]) -> dict[str, str]:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return ""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
