@@ -1,10 +1,9 @@
 """An activation: the record of one invocation, and how it went in OpenWhisk's four words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from random import getrandbits
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -26,8 +25,7 @@ _TEXTS = ("success", "application error", "action developer error", "whisk inter
 MISSING_LOGS = "The action did not initialize or run as expected. Log data might be missing."
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """How it went and what came of it; `result` is JSON text."""
 
     status: Status
@@ -50,8 +48,7 @@ class Response:
         return cls(status, orjson.dumps({"error": message}))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Activation:
+class Activation(NamedTuple):
     """Times are in milliseconds since the epoch; a trigger's activation has no end."""
 
     id: str

@@ -60,5 +60,5 @@ def truthy(value: object) -> bool:
 
 def gets_key(action: Entity) -> bool:
     """Whether it may act with a key; an action from before the annotation may."""
-    annotations = {pair["key"]: pair["value"] for pair in action.annotations}
-    return truthy(annotations.get("provide-api-key", True))
+    said = [pair["value"] for pair in action.annotations if pair["key"] == "provide-api-key"]
+    return not said or truthy(said[-1])

@@ -32,6 +32,7 @@ class Versions:
         self._namespaces = namespaces
         self._kinds = kinds
         self._versions: dict[FunctionKey, Version] = {}
+        self._keys: dict[Name, FunctionKey] = {}  # of names that entities have
         self._listeners: list[Callable[[FunctionKey], None]] = []
         registry.on_change(self._changed)
 
@@ -41,10 +42,13 @@ class Versions:
 
     def key(self, name: Name) -> FunctionKey:
         """Raises `NotFound`."""
-        namespace = self._namespaces.get(name.namespace)
-        if namespace is None:
-            raise NotFound(f"Namespace not found: {name.namespace}")
-        return FunctionKey(namespace.account, namespace.region, str(name))
+        key = self._keys.get(name)
+        if key is None:
+            namespace = self._namespaces.get(name.namespace)
+            if namespace is None:
+                raise NotFound(f"Namespace not found: {name.namespace}")
+            key = self._keys[name] = FunctionKey(namespace.account, namespace.region, str(name))
+        return key
 
     def get(self, target: Target) -> Version:
         """What a call runs. Raises `NotFound`."""
@@ -110,6 +114,7 @@ class Versions:
             key = self.key(name)
         except NotFound:
             return
+        del self._keys[name]
         gone = [k for k in self._versions if k == key or k.name.startswith(f"{key.name}/")]
         for one in gone:
             del self._versions[one]
