@@ -506,9 +506,42 @@ def test_a_package_may_bring_modules_with_our_names(start: Start, name: str) -> 
     assert start(f"import {name}\ndef handler(e, c): return {name}.mine", files=files).ready().call() is True
 
 
+TRACE = """
+    import os, subprocess
+
+    def handler(event, context):
+        if event == "unset":
+            del os.environ["_X_AMZN_TRACE_ID"]
+        elif event:
+            os.environ["_X_AMZN_TRACE_ID"] = event
+        told = subprocess.run(["printenv", "_X_AMZN_TRACE_ID"], stdout=subprocess.PIPE, close_fds=False)
+        return [os.environ.get("_X_AMZN_TRACE_ID"), told.stdout.decode().strip()]
+"""
+
+
 def test_the_trace_variable_follows_the_invocation(start: Start) -> None:
-    bootstrap = start("import os\ndef handler(e, c): return os.environ.get('_X_AMZN_TRACE_ID')").ready()
-    assert [bootstrap.call(trace=t) for t in ("Root=1-a", "Root=1-b", "")] == ["Root=1-a", "Root=1-b", None]
+    bootstrap = start(TRACE).ready()
+    for trace in ("Root=1-ab", "Root=1-c", "Root=1-" + "d" * 5000, "Root=1-e"):
+        assert bootstrap.call(trace=trace) == [trace, trace]
+    assert bootstrap.call("of its own", trace="Root=1-f") == ["of its own"] * 2
+    assert bootstrap.call(trace="Root=1-g") == ["Root=1-g"] * 2
+    assert bootstrap.call("unset", trace="Root=1-h") == [None, ""]
+    assert bootstrap.call(trace="Root=1-i") == ["Root=1-i"] * 2
+    assert bootstrap.call(trace="") == [None, ""]
+    assert bootstrap.call(trace="Root=1-j") == ["Root=1-j"] * 2
+
+
+def test_an_instance_does_not_grow_with_its_calls(start: Start) -> None:
+    code = """
+        import re
+
+        def handler(event, context):
+            return int(re.search(r"Private_Dirty: *(\\d+)", open("/proc/self/smaps_rollup").read())[1])
+    """
+    bootstrap = start(code).ready()
+    before_kib = [bootstrap.call(trace=f"Root=1-{n:0100d}") for n in range(500)][-1]
+    after_kib = [bootstrap.call(trace=f"Root=1-{n:0100d}") for n in range(500, 5500)][-1]
+    assert after_kib - before_kib < 256
 
 
 def test_state_lives_from_call_to_call(start: Start) -> None:

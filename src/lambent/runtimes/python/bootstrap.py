@@ -13,7 +13,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Mapping, MutableMapping, NoReturn, Optional, Sequence, Union
 
-from . import frames, handler, marshal, models, output, streams
+from . import frames, handler, marshal, models, output, streams, trace
 from .context import Environment, LambdaContext
 from .errors import Error, describe
 
@@ -126,7 +126,7 @@ def serve(channel: Channel, function: handler.Handler) -> None:
     """Answer invocations until the node closes the socket."""
     environment = Environment()
     read = channel.read
-    environ = os.environ
+    show_trace = trace.show
     current = output.Current
     frame = read()
     while frame is not None:
@@ -134,11 +134,7 @@ def serve(channel: Channel, function: handler.Handler) -> None:
         meta = marshal.read_meta(meta_text)
         current.request_id = meta["id"]
         current.tenant = meta.get("tenant")
-        trace = meta.get("trace")
-        if trace:
-            environ["_X_AMZN_TRACE_ID"] = trace
-        elif "_X_AMZN_TRACE_ID" in environ:
-            del environ["_X_AMZN_TRACE_ID"]
+        show_trace(meta.get("trace"))
         invoke(channel, function, meta, payload, environment)
         del frame, payload  # megabytes, perhaps, that need not wait for the next event
         frame = read()
