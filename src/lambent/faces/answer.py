@@ -42,8 +42,7 @@ def head(response: Response, request_id: str = "", *, chunked: bool, close: bool
     lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", _clock.date()]
     if request_id:
         lines.append(f"x-amzn-RequestId: {request_id}\r\n")
-    for name, value in response.headers:
-        lines.append(f"{name}: {value}\r\n")
+    lines += [f"{name}: {value}\r\n" for name, value in response.headers]
     if isinstance(response.body, bytes) and status not in _BODILESS and content_length(response) is None:
         lines.append(f"Content-Length: {len(response.body)}\r\n")
     if chunked:

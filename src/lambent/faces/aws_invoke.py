@@ -244,8 +244,8 @@ def wants_tail(headers: Mapping[str, str]) -> bool:
 
 def new_trace(request_id: str) -> str:
     """A trace that is not sampled, from the random digits of the request's id."""
-    digits = request_id.replace("-", "")
-    return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[16:32]};Sampled=0"
+    first, last = request_id[:8], request_id[24:]
+    return f"Root=1-{int(time.time()):08x}-{last}{first}{request_id[9:13]};Parent={last}{first[:4]};Sampled=0"
 
 
 def refusal(error: PlatformError, request: Request | None = None) -> Response:

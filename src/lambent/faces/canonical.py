@@ -71,14 +71,16 @@ def request_digest(
 
     Raises `KeyError` for a signed header that is not there, `UnicodeError` for what nobody can have signed.
     """
-    lines = "".join([f"{name}:{_fold(headers[name])}\n" for name in scope.signed])
+    lines = "".join([f"{name}:{headers[name].strip()}\n" for name in scope.signed])
+    if "  " in lines or "\t" in lines:
+        lines = "".join([f"{name}:{_fold(headers[name])}\n" for name in scope.signed])
     text = f"{method}\n{path}\n{query}\n{lines}\n{scope.signed_text}\n{payload}"
     return hashlib.sha256(text.encode("latin-1")).hexdigest()
 
 
 def _fold(value: str) -> str:
     """A header's value with each run of blanks as one."""
-    return " ".join(value.split()) if "  " in value or "\t" in value else value.strip()
+    return " ".join(value.split())
 
 
 @lru_cache(maxsize=4096)

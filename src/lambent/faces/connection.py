@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
             self._refuse(answer.plain(400, f"bad request: {error}"))
         except BadRequest as error:
             self._refuse(error.response)
-        if self._paused or self._phase is _BODY or self._queue:
+        if self._paused or self._phase is _BODY or len(self._queue) > 1:
             self._flow()
 
     def eof_received(self) -> bool:

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 # The most that a crash loses. The loop waits for the interpreter's lock some hundred times during a flush,
 # which warm calls notice.
-FLUSH_INTERVAL_S = 0.5
+FLUSH_INTERVAL_S = 1.0
 RETRY_S = 2.0
 PRUNE_INTERVAL_S = 600.0
 LOG_BUFFER_BYTES = 64 * 1024 * 1024
