@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import RunningNode
 from tests.whisk.conftest import WAIT_S, Client, client_of
 
-from lambent.whisk.alarm import Alarm, BadAlarm
+from lambent.whisk.alarm import Alarm, BadAlarm, check
 from lambent.whisk.cron import BadCron, parse
 from lambent.whisk.names import Name
 
@@ -77,6 +77,35 @@ def test_what_is_no_alarm(feed: str, parameters: dict[str, Any]) -> None:
         alarm(feed, **parameters).next_after(NOON.timestamp())
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"date": "soon"}, "date parameter 'soon' is not a valid Date"),
+        ({"startDate": 1}, "startDate parameter '1' must be in the future"),
+        (
+            {"startDate": "2026-11-25T00:00:00Z", "stopDate": "2026-11-24T00:00:00Z"},
+            "stopDate parameter '2026-11-24T00:00:00Z' must be greater than the startDate parameter "
+            "'2026-11-25T00:00:00Z'",
+        ),
+        ({"deleteAfterFire": "some"}, "deleteAfterFire parameter must be one of [false, true, rules]."),
+    ],
+)
+def test_what_is_refused_when_it_is_given(given: dict[str, Any], text: str) -> None:
+    with pytest.raises(BadAlarm) as refused:
+        check(given, NOON.timestamp())
+    assert str(refused.value) == text
+    check({"deleteAfterFire": True, "stopDate": "2026-11-24T00:00:00Z"}, NOON.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("given", "deletes"),
+    [({}, "false"), ({"deleteAfterFire": True}, "true"), ({"deleteAfterFire": "Rules"}, "rules")],
+)
+def test_what_goes_with_the_last_fire(given: dict[str, Any], deletes: str) -> None:
+    assert alarm("once", **given).deletes == deletes
+    assert alarm("interval", **given).deletes == "false"
+
+
 def feed(client: Client, name: str, event: str, trigger: str, **parameters: Any) -> Any:
     """As `wsk trigger create --feed` invokes it."""
     body = {"lifecycleEvent": event, "triggerName": f"/_/{trigger}", "authKey": client.auth, **parameters}
@@ -110,7 +139,10 @@ def test_an_alarm_fires_its_trigger(guest: Client) -> None:
     given = {"cron": "* * * * * *", "trigger_payload": {"rang": True}}
     assert feed(guest, "alarm", "CREATE", "often", **given) == {"status": "success"}
     got = feed(guest, "alarm", "READ", "often")
-    assert (got["config"]["cron"], got["status"]["active"]) == ("* * * * * *", True)
+    about = {"name": "often", "namespace": "guest", "payload": {"rang": True}, "cron": "* * * * * *"}
+    assert (got["config"], got["status"]["active"], got["status"]["reason"]) == (about, True, None)
+    assert abs(got["status"]["dateChanged"] / 1000 - time.time()) < WAIT_S
+    assert got["status"]["dateChangedISO"].endswith("Z")
     assert ran(guest, "often-action")[0]["response"]["result"] == {"rang": True}
     feed(guest, "alarm", "UPDATE", "often", cron="0 0 1 1 *")
     assert feed(guest, "alarm", "READ", "often")["config"]["cron"] == "0 0 1 1 *"
@@ -123,8 +155,13 @@ def test_an_alarm_fires_its_trigger(guest: Client) -> None:
 def test_an_alarm_that_cannot_be(guest: Client) -> None:
     watched(guest, "never")
     assert "missing the cron" in feed(guest, "alarm", "CREATE", "never")["error"]
-    assert "in the past" in feed(guest, "once", "CREATE", "never", date=1)["error"]
-    assert "lifecycleEvent" in feed(guest, "once", "SNOOZE", "never")["error"]
+    assert feed(guest, "once", "SNOOZE", "never") == {"error": "unsupported lifecycleEvent"}
+    assert feed(guest, "interval", "CREATE", "never", minutes=5) == {"status": "success"}
+    starts = feed(guest, "interval", "READ", "never")["config"]["startDate"] / 1000 - time.time()
+    assert 0 < starts <= 30, "as OpenWhisk's own, it fires soon for the first time"
+    text = "no updatable parameters were specified"
+    assert feed(guest, "interval", "UPDATE", "never") == {"error": text}
+    feed(guest, "interval", "DELETE", "never")
     body = json_bytes({"lifecycleEvent": "CREATE", "triggerName": "/other/t", "cron": "* * * * *"})
     path = "/api/v1/namespaces/whisk.system/actions/alarms/alarm"
     assert guest.raw("POST", path, body, {"blocking": True}).status == 502

@@ -11,6 +11,8 @@ from lambent.whisk.cron import parse as parse_cron
 from lambent.whisk.names import Name
 
 LONGEST_MINUTES = 10 * 366 * 24 * 60
+DATES = ("date", "startDate", "stopDate")
+DELETES = ("false", "true", "rules")  # the trigger; and its rules
 FEEDS = ("alarm", "interval", "once")
 
 
@@ -34,13 +36,21 @@ class Alarm:
         return given if isinstance(given, dict) else {"payload": given}
 
     @property
-    def ends(self) -> bool:
-        """Whether the trigger goes with its last fire."""
-        return self.feed == "once" and self.parameters.get("deleteAfterFire", False) in (
-            True,
-            "true",
-            "rules",
-        )
+    def deletes(self) -> str:
+        """What goes with its last fire."""
+        return _deletes(self.parameters) if self.feed == "once" else "false"
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """As READ shows it."""
+        hidden = ("trigger_payload", "dateChanged")
+        shown = {key: value for key, value in self.parameters.items() if key not in hidden}
+        return {
+            "name": self.trigger.name,
+            "namespace": self.trigger.namespace,
+            "payload": self.payload,
+            **shown,
+        }
 
     def next_after(self, moment: float) -> float | None:
         """When it is due the next time. Raises `BadAlarm`."""
@@ -50,13 +60,34 @@ class Alarm:
         return None if due is None or (stop and due > stop) else due.timestamp()
 
 
+def check(given: Mapping[str, Any], moment: float) -> None:
+    """What a client gives anew, refused in the words of OpenWhisk's package. Raises `BadAlarm`."""
+    dates = {name: date for name in DATES if (date := _date(given, name))}
+    for name, date in dates.items():
+        if date.timestamp() <= moment:
+            raise BadAlarm(f"{name} parameter '{given[name]}' must be in the future")
+    if "startDate" in dates and dates.get("stopDate", datetime.max.replace(tzinfo=UTC)) <= dates["startDate"]:
+        raise BadAlarm(
+            f"stopDate parameter '{given['stopDate']}' must be greater than the startDate parameter "
+            f"'{given['startDate']}'"
+        )
+    if _deletes(given) not in DELETES:
+        raise BadAlarm("deleteAfterFire parameter must be one of [false, true, rules].")
+
+
+def _deletes(given: Mapping[str, Any]) -> str:
+    return str(given.get("deleteAfterFire", "false")).strip().lower()
+
+
 def _alarm(given: Mapping[str, Any], after: datetime, start: datetime | None) -> datetime | None:
     try:
         cron = parse_cron(str(given["cron"]))
         zone = ZoneInfo(given.get("timezone") or "UTC")
     except KeyError:
         raise BadAlarm("alarms trigger feed is missing the cron parameter") from None
-    except (BadCron, ZoneInfoNotFoundError, ValueError, TypeError) as error:
+    except BadCron as error:
+        raise BadAlarm(f"cron pattern '{given['cron']}' is not valid: {error}") from None
+    except (ZoneInfoNotFoundError, ValueError, TypeError) as error:
         raise BadAlarm(str(error)) from None
     return cron.after(max(after, start - timedelta(seconds=1)) if start else after, zone)
 
@@ -69,7 +100,7 @@ def _interval(given: Mapping[str, Any], after: datetime, start: datetime | None)
     except (TypeError, ValueError):
         raise BadAlarm("the minutes parameter must be an integer") from None
     if minutes < 1:
-        raise BadAlarm("the minutes parameter must be an integer greater than or equal to 1")
+        raise BadAlarm("the minutes parameter must be an integer greater than zero")
     if minutes > LONGEST_MINUTES:
         raise BadAlarm(f"the minutes parameter must not be over {LONGEST_MINUTES}, ten years")
     return start if start and start > after else after + timedelta(minutes=minutes)
@@ -78,7 +109,7 @@ def _interval(given: Mapping[str, Any], after: datetime, start: datetime | None)
 def _once(given: Mapping[str, Any], after: datetime, _: datetime | None) -> datetime | None:
     date = _date(given, "date")
     if date is None:
-        raise BadAlarm("once trigger feed is missing the date parameter")
+        raise BadAlarm("alarms once trigger feed is missing the date parameter")
     return date if date > after else None
 
 
@@ -95,5 +126,5 @@ def _date(given: Mapping[str, Any], name: str) -> datetime | None:
             return datetime.fromtimestamp(float(value) / 1000, UTC)
         date = datetime.fromisoformat(str(value))
     except (ValueError, OverflowError, OSError):
-        raise BadAlarm(f"date parameter {name} is not valid: {value!r}") from None
+        raise BadAlarm(f"{name} parameter '{value}' is not a valid Date") from None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

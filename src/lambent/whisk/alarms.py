@@ -5,13 +5,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from lambent.store.base import Store
 from lambent.whisk.activation import new_id
-from lambent.whisk.alarm import FEEDS, Alarm, BadAlarm
+from lambent.whisk.alarm import FEEDS, Alarm, BadAlarm, check
 from lambent.whisk.call import Call
 from lambent.whisk.entities import Trigger
 from lambent.whisk.errors import Refusal
@@ -27,6 +28,7 @@ LONGEST_SLEEP_S = 3600.0  # the clock may be set
 KNOWN = frozenset(
     ("cron", "timezone", "startDate", "stopDate", "trigger_payload", "minutes", "date", "deleteAfterFire")
 )
+FIRST_S = 30.0  # from its making to an interval's first fire, where no date says otherwise
 PUT = """INSERT INTO whisk_alarms (namespace, trigger_name, subject, feed, parameters, due_at)
     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (namespace, trigger_name) DO UPDATE SET subject = excluded.subject,
     feed = excluded.feed, parameters = excluded.parameters, due_at = excluded.due_at"""
@@ -88,7 +90,10 @@ class Alarms:
             before = self._alarms.get(trigger)
             if event == "UPDATE" and before is None:
                 raise BadAlarm(f"there is no alarm for the trigger {trigger}")
-            kept = before.parameters if event == "UPDATE" and before else {}
+            if event == "UPDATE" and not parameters:
+                raise BadAlarm("no updatable parameters were specified")
+            check(parameters, self._clock())
+            kept = before.parameters if event == "UPDATE" and before else self._defaults(call.name.name)
             await self._set(trigger, call, {**kept, **parameters})
             return {"status": "success"}
         alarm = self._alarms.get(trigger)
@@ -96,16 +101,15 @@ class Alarms:
             await self._forget(trigger)
             return {"status": "success"}
         if event == "READ" and alarm is not None:
-            active = alarm.due_at is not None
-            return {
-                "config": {"name": trigger.name, "namespace": trigger.namespace, **alarm.parameters},
-                "status": {"active": active, "dateChanged": None, "reason": None},
-            }
+            return {"config": alarm.config, "status": _status(alarm)}
         raise BadAlarm(
             f"there is no alarm for the trigger {trigger}"
             if event == "READ"
-            else f"lifecycleEvent must be CREATE, READ, UPDATE or DELETE, not {event!r}"
+            else "unsupported lifecycleEvent"
         )
+
+    def _defaults(self, feed: str) -> Mapping[str, Any]:
+        return {"startDate": int((self._clock() + FIRST_S) * 1000)} if feed == "interval" else {}
 
     async def _set(self, trigger: Name, call: Call, parameters: Mapping[str, Any]) -> None:
         feed = call.name.name
@@ -114,8 +118,9 @@ class Alarms:
         alarm = Alarm(trigger=trigger, subject=call.identity.subject, feed=feed, parameters=parameters)
         due_at = alarm.next_after(self._clock())
         if due_at is None:
-            raise BadAlarm("the alarm would never fire: its dates are in the past")
-        await self._keep(replace(alarm, due_at=due_at))
+            raise BadAlarm("the first scheduled trigger fire is not until after the stop date")
+        changed = {**parameters, "dateChanged": int(self._clock() * 1000)}
+        await self._keep(replace(alarm, parameters=changed, due_at=due_at))
 
     async def _keep(self, alarm: Alarm) -> None:
         row = (
@@ -163,7 +168,7 @@ class Alarms:
             await self._firing.fire(identity, trigger, alarm.payload, new_id())
         except Refusal as error:
             log.warning("the alarm of %s was not heard: %s", alarm.trigger, error.message)
-        if alarm.ends:
+        if alarm.deletes != "false":
             await self._end(alarm)
 
     async def _end(self, alarm: Alarm) -> None:
@@ -171,7 +176,18 @@ class Alarms:
         rules = self._registry.rules_of(alarm.trigger)
         await self._registry.delete(alarm.trigger, Trigger)
         await self._firing.deactivate(alarm.trigger)
-        if alarm.parameters["deleteAfterFire"] == "rules":
+        if alarm.deletes == "rules":
             for rule in rules:
                 await self._registry.delete(rule.name, type(rule))
         await self._forget(alarm.trigger)
+
+
+def _status(alarm: Alarm) -> Mapping[str, Any]:
+    changed_ms = alarm.parameters.get("dateChanged", 0)
+    changed = datetime.fromtimestamp(changed_ms / 1000, UTC)
+    return {
+        "active": alarm.due_at is not None,
+        "dateChanged": changed_ms,
+        "dateChangedISO": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "reason": None,
+    }
