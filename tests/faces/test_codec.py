@@ -176,6 +176,8 @@ MISTYPED = [
     ({"FunctionName": 5}, "NUMBER_VALUE can not be converted to a String"),
     ({"Timeout": "3"}, "STRING_VALUE can not be converted to an Integer"),
     ({"Timeout": True}, "BOOLEAN_VALUE can not be converted to an Integer"),
+    ({"Timeout": 2**31}, "NUMBER_VALUE can not be converted to an Integer"),
+    ({"Timeout": -(2**31) - 1}, "NUMBER_VALUE can not be converted to an Integer"),
     ({"Publish": "yes"}, "STRING_VALUE can not be converted to a Boolean"),
     ({"Layers": "x"}, "STRING_VALUE can not be converted to a List"),
     ({"Environment": {"Variables": []}}, "START_OF_STRUCTURE_OR_COLLECTION can not be converted to a Map"),

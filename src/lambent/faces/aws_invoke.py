@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
@@ -284,7 +283,7 @@ def _client_context(encoded: str) -> str:
         text = base64.b64decode(encoded, validate=True)
         if not isinstance(orjson.loads(text), dict):
             raise InvalidContent(BAD_CONTEXT)
-    except (binascii.Error, orjson.JSONDecodeError):
+    except ValueError:  # neither Base64 nor JSON, or not even ASCII
         raise InvalidContent(BAD_CONTEXT) from None
     return text.decode()
 

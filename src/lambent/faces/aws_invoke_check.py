@@ -12,9 +12,9 @@ from lambent.faces.http import Request
 def violations(request: Request) -> ServiceError | None:
     """Every constraint that the path, the query and the headers of an invocation break, or None."""
     wire, checker = _parts()
-    operation, labels = wire.match(request, b"")
-    assert operation.input_shape is not None
     try:
+        operation, labels = wire.match(request, b"")
+        assert operation.input_shape is not None
         checker.check(operation.input_shape, wire.read(operation, labels, request, b""))
     except ServiceError as error:
         return error

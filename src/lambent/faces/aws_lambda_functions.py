@@ -26,6 +26,7 @@ from lambent.store.functions import check_revision
 
 Members = dict[str, Any]
 
+NUMBER_DIGITS = 18  # of a version, in a marker that somebody else made
 NO_DEAD_LETTERS = (
     "The provided dead-letter target {} is not supported: use a standard SQS queue. SNS topics are not part "
     "of Lambent."
@@ -221,6 +222,6 @@ def _read_marker(marker: str | None) -> tuple[str, int]:
     if not marker:
         return "", -1
     name, _, number = unpack(marker).rpartition(":")
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > NUMBER_DIGITS:
         raise InvalidParameter(UNREADABLE_MARKER)
     return name, int(number)

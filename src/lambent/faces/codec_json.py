@@ -13,12 +13,13 @@ from lambent.faces.codec_scalars import (
     format_timestamp,
     malformed,
     parse_timestamp,
+    to_integer,
     unix_timestamp,
 )
 from lambent.faces.errors import ServiceError
 from lambent.faces.http import Request, Response
 
-_NUMBERS = {"integer": int, "long": int, "float": float, "double": float}
+_NUMBERS = frozenset(("integer", "long", "float", "double"))
 _AS_THEY_ARE = frozenset(("string", "character", "boolean", *_NUMBERS))
 
 
@@ -73,7 +74,10 @@ def _scalar_from_json(shape: Shape, value: Any) -> Any:
     if kind in _NUMBERS:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise malformed(shape, value)
-        return _NUMBERS[kind](value)
+        try:
+            return to_integer(shape, value) if kind in ("integer", "long") else float(value)
+        except (ValueError, OverflowError):
+            raise malformed(shape, value) from None
     expected = bool if kind == "boolean" else str
     if not isinstance(value, expected):
         raise malformed(shape, value)

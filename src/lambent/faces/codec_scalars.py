@@ -12,6 +12,7 @@ from botocore.model import Shape
 from lambent.faces.errors import ServiceError
 
 _ARTICLES = {"integer": "an Integer", "boolean": "a Boolean", "double": "a Double", "long": "a Long"}
+_MOST = {"integer": 2**31, "long": 2**63}
 
 
 def malformed(shape: Shape, value: object) -> ServiceError:
@@ -29,6 +30,14 @@ def from_text(shape: Shape, text: str, timestamp_format: str = "iso8601") -> Any
         return _FROM_TEXT[shape.type_name](text, shape)
     except (ValueError, KeyError, OverflowError, TypeError):
         raise malformed(shape, text) from None
+
+
+def to_integer(shape: Shape, value: str | float) -> int:
+    """A whole number that the model's type holds. Raises `ValueError`, and `OverflowError` for no number."""
+    number, most = int(value), _MOST[shape.type_name]
+    if not -most <= number < most:
+        raise ValueError(number)
+    return number
 
 
 def to_text(shape: Shape, value: Any, timestamp_format: str) -> str:
@@ -94,8 +103,8 @@ def _boolean(text: str, shape: Shape) -> bool:
 _FROM_TEXT: dict[str, Callable[[str, Shape], Any]] = {
     "string": lambda text, shape: text,
     "character": lambda text, shape: text,
-    "integer": lambda text, shape: int(text),
-    "long": lambda text, shape: int(text),
+    "integer": lambda text, shape: to_integer(shape, text),
+    "long": lambda text, shape: to_integer(shape, text),
     "float": lambda text, shape: float(text),
     "double": lambda text, shape: float(text),
     "boolean": _boolean,

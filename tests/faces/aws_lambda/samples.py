@@ -1,6 +1,7 @@
 """Inputs made from the model: the least that an operation takes, and values that break one constraint."""
 
 from collections.abc import Iterator
+from random import Random
 from re import _constants as tokens  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
@@ -16,6 +17,28 @@ CATEGORIES = {tokens.CATEGORY_DIGIT: "1", tokens.CATEGORY_WORD: "a", tokens.CATE
 
 # What a pattern alone cannot know: the things that the test has made.
 KNOWN = {"FunctionName": "f", "Resource": "arn:aws:lambda:us-east-1:000000000000:function:f"}
+
+
+# What somebody might send who means no good, or mixes things up: some of it keeps a pattern, some does not.
+HOSTILE = (
+    "", "f", "x:y", "arn:x", "f:g:h", "$LATEST", "*", "1", "-1", "9" * 20, "9" * 5000, "a" * 300,
+    "\x00", "\u00fc\u20ac\U0001f600", "null", "{}", "[]", '{"a":', "====", "AAAA",
+    "Zjox", "Zjo5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5",  # markers: f:1, f:999...
+    *(
+        f"arn:aws:lambda:us-east-1:000000000000:{name}"
+        for name in (
+            "function:f", "function:f:1", "function:f:g:h", "function:none", "layer:l:1", "layer:l:0",
+            f"layer:l:{'9' * 30}", "code-signing-config:csc-aaaaaaaaaaaaaaaaa", "capacity-provider:p",
+            "event-source-mapping:11111111-1111-1111-1111-111111111111",
+        )
+    ),
+    "arn:aws:sqs:::", "arn:aws:sqs:us-east-1:000000000000:q", "arn:aws:kinesis:us-east-1:0:stream/s",
+    "arn:aws:sns:us-east-1:000000000000:t", "arn:aws:iam::000000000000:role/r",
+    '{"Version":"2012-10-17","Statement":[{}]}',
+    '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":5},"Action":5,"Resource":[[]]}}',
+    '{"body":[{"numeric":["<","x"]}]}', '{"a":[{"wildcard":"***"}]}', '{"$or":[1]}',
+)  # fmt: skip
+NUMBERS_OF_ALL_SIZES = (0, -1, 1, 5, 100, 2**31 - 1, 2**31, 2**63 - 1, 2**63, 10**30)
 
 
 class Broken(NamedTuple):
@@ -78,6 +101,26 @@ def least(shape: Shape, name: str = "") -> Any:
     if shape.type_name in NUMBERS:
         return max(facts.get("min", 1), 1)
     return {"boolean": False, "blob": b"{}", "timestamp": 0}[shape.type_name]
+
+
+def hostile(shape: Shape, draw: Random) -> Any:
+    """An input with all kinds of values in it; what an operation needs is often right."""
+    if isinstance(shape, StructureShape):
+        given = [
+            (n, m) for n, m in shape.members.items() if n in shape.required_members or draw.random() < 0.4
+        ]
+        return {n: least(m, n) if draw.random() < 0.5 else hostile(m, draw) for n, m in given}
+    if isinstance(shape, ListShape):
+        return [hostile(shape.member, draw) for _ in range(draw.choice((0, 1, 1, 2, 6)))]
+    if isinstance(shape, MapShape):
+        return {hostile(shape.key, draw): hostile(shape.value, draw) for _ in range(draw.choice((0, 1, 2)))}
+    if isinstance(shape, StringShape):
+        return draw.choice(HOSTILE)
+    if shape.type_name in ("integer", "long"):
+        return draw.choice(NUMBERS_OF_ALL_SIZES)
+    if shape.type_name == "blob":
+        return draw.choice((b"", b"x", b"{}", b"\xff" * 9))
+    return {"boolean": True, "timestamp": 1e9}.get(shape.type_name, draw.choice((0.5, -1.0, 1e300)))
 
 
 def _text(shape: StringShape) -> str:

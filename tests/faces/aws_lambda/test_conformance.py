@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from random import Random
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from botocore.model import OperationModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.faces.aws_lambda.bench import ACCOUNT, Bench, Client, codec
-from tests.faces.aws_lambda.samples import least, put, violations
+from tests.faces.aws_lambda.samples import hostile, least, put, violations
 from tests.faces.test_codec_roundtrip import parsed, request_of
 
 from lambent.faces.aws_invoke_stream import InvokeStreamFace
@@ -146,6 +147,21 @@ async def test_no_body_makes_a_500(bench: Bench, name: str) -> None:
         assert answer.result(WAIT_S).status < 500
 
     await asyncio.to_thread(check)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SERVED)
+async def test_no_value_makes_a_500(bench: Bench, client: Client, name: str) -> None:
+    operation, draw = operation_of(name), Random(name)
+    await client.create("f", Publish=True)
+    for _ in range(150 if operation.input_shape else 0):
+        given = hostile(operation.input_shape, draw)
+        try:
+            request, _ = request_of(operation, given)
+        except UnicodeError:  # no client can send it
+            continue
+        answer = await serve(bench, name, request)
+        assert answer.status < 500, (given, answer)
 
 
 @pytest.mark.slow
