@@ -186,7 +186,18 @@ def test_an_alarm_outlives_its_node(new_node: Callable[..., RunningNode]) -> Non
     ("name", "given", "answer"),
     [
         ("utils/echo", {"a": 1}, {"a": 1}),
-        ("utils/cat", {"lines": ["a", "b"]}, {"payload": "a\nb"}),
+        ("utils/cat", {"lines": ["a", "b"]}, {"lines": ["a", "b"], "payload": "a\nb"}),
+        ("utils/sort", {"lines": [10, "b", 9]}, {"lines": [10, 9, "b"], "length": 3}),
+        ("utils/split", {"payload": "a\nb"}, {"lines": ["a", "b"], "payload": "a\nb"}),
+        ("utils/smash", {"a": 1, "$fieldName": "p"}, {"p": {"a": 1}}),
+        ("utils/smash", {"a": 1}, {"error": "Expected an argument '$fieldName' of type 'string'."}),
+        (
+            "utils/hosturl",
+            {"trigger": True, "path": "a/b"},
+            {"error": "triggers are not allowed in packages."},
+        ),
+        ("samples/printParams", {"b": 1, "a": 2}, {"params": {"a": 2, "b": 1}}),
+        ("samples/greeting", {"payload": "Cat", "place": "here"}, {"payload": "Hello, Cat from here!"}),
         ("utils/sort", {"lines": ["b", "a"]}, {"lines": ["a", "b"], "length": 2}),
         ("utils/split", {"payload": "a,b", "separator": ","}, {"lines": ["a", "b"], "payload": "a,b"}),
         ("utils/head", {"lines": ["a", "b"]}, {"lines": ["a"], "num": 1}),
@@ -200,3 +211,21 @@ def test_the_catalog(guest: Client, name: str, given: Any, answer: Any) -> None:
     path = f"/api/v1/namespaces/whisk.system/actions/{name}"
     got = guest.raw("POST", path, json_bytes(given), {"blocking": True, "result": True})
     assert got.json == answer
+
+
+@pytest.mark.slow
+def test_the_catalog_says_what_it_has(guest: Client) -> None:
+    shown = guest.raw("GET", "/api/v1/namespaces/whisk.system/packages/samples").json
+    greeting = next(action for action in shown["actions"] if action["name"] == "greeting")
+    told = {pair["key"]: pair["value"] for pair in greeting["annotations"]}
+    assert told["description"] == "Returns a friendly greeting"
+    assert told["parameters"] == [{"name": "name"}, {"name": "place"}]
+    assert shown["annotations"][0]["key"] == "description"
+
+    def answer(name: str, **given: Any) -> Any:
+        path = f"/api/v1/namespaces/whisk.system/actions/utils/{name}"
+        return guest.raw("POST", path, json_bytes(given), {"blocking": True, "result": True}).json
+
+    assert abs(datetime.fromisoformat(answer("date")["date"]).timestamp() - time.time()) < WAIT_S
+    assert answer("hosturl", web=True, path="hi")["url"].endswith("/api/v1/web/guest/default/hi.json")
+    assert answer("hosturl", path="hi")["url"].endswith("/api/v1/namespaces/guest/actions/hi")

@@ -1,12 +1,13 @@
 """The packages that every namespace finds: `/whisk.system/utils`, `samples`, `alarms` and `messaging`."""
 
+import ast
 import asyncio
 from pathlib import Path
 
 from lambent.model.names import DEFAULT_ACCOUNT
 from lambent.store.packages import Packages
 from lambent.whisk import alarm, alarms, code, subscription, subscriptions
-from lambent.whisk.entities import Action, Entity, Package
+from lambent.whisk.entities import Action, Entity, Package, Pairs
 from lambent.whisk.kinds import BUILT_IN, Kinds
 from lambent.whisk.names import Name
 from lambent.whisk.namespaces import SYSTEM, Namespaces
@@ -15,6 +16,12 @@ from lambent.whisk.registry import Registry
 CATALOG = Path(__file__).parent / "catalog"
 SAMPLES = ("utils", "samples")
 FEEDS = {alarms.PACKAGE: alarm.FEEDS, subscriptions.PACKAGE: subscription.FEEDS}
+DESCRIPTIONS = {
+    "utils": "Building blocks that format and assemble data",
+    "samples": "A suite of simple actions to help you get started with OpenWhisk",
+    "alarms": "Alarms and periodic utility",
+    "messaging": "Kafka's topics as feeds",
+}
 SUBJECT = "whisk.system"
 
 
@@ -41,7 +48,8 @@ class System:
             for package in (*SAMPLES, *FEEDS):
                 name = Name(SYSTEM, package)
                 if self._registry.find(name, Package) is None:
-                    await self._put(Package(name=name, publish=True))
+                    about = ({"key": "description", "value": DESCRIPTIONS[package]},)
+                    await self._put(Package(name=name, publish=True, annotations=about))
             for package, feeds in FEEDS.items():
                 for feed in feeds:
                     await self._put_feed(Name(SYSTEM, feed, package))
@@ -61,7 +69,9 @@ class System:
         before = self._registry.find(name, Action)
         if before is None or (before.code, before.kind) != (stored, kind):
             await self._put(
-                Action(name=name, kind=kind, code=stored, publish=True, annotations=_annotations(kind))
+                Action(
+                    name=name, kind=kind, code=stored, publish=True, annotations=_annotations(kind, source)
+                )
             )
 
     async def _put(self, entity: Entity) -> None:
@@ -72,5 +82,13 @@ def _sources() -> list[tuple[Path, bytes]]:
     return [(path, path.read_bytes()) for path in sorted(CATALOG.glob("*/*.py"))]
 
 
-def _annotations(kind: str) -> tuple[dict[str, object], ...]:
-    return {"key": "provide-api-key", "value": False}, {"key": "exec", "value": kind}
+def _annotations(kind: str, source: bytes) -> Pairs:
+    """What `wsk package get --summary` prints of an action is in its source."""
+    tree = ast.parse(source)
+    given = next(node.value for node in tree.body if isinstance(node, ast.Assign))  # PARAMETERS
+    return (
+        {"key": "description", "value": str(ast.get_docstring(tree)).removesuffix(".")},
+        {"key": "parameters", "value": [{"name": name} for name in ast.literal_eval(given)]},
+        {"key": "provide-api-key", "value": False},
+        {"key": "exec", "value": kind},
+    )

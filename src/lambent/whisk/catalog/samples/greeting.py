@@ -1,6 +1,9 @@
-"""Greets whoever is named."""
+"""Returns a friendly greeting."""
+
+PARAMETERS = ("name", "place")
 
 
 def main(args):
-    name, place = args.get("name") or "stranger", args.get("place") or "somewhere"
-    return {"payload": f"Hello, {name} from {place}!"}
+    print("params:", args)
+    name = args.get("name") or args.get("payload") or "stranger"
+    return {"payload": f"Hello, {name} from {args.get('place') or 'somewhere'}!"}

@@ -1,4 +1,6 @@
-"""Greets the log."""
+"""Demonstrates logging facilities."""
+
+PARAMETERS = ("payload",)
 
 
 def main(args):

@@ -1,7 +1,10 @@
-"""Counts words."""
+"""Count words in a string."""
+
+PARAMETERS = ("payload",)
 
 
 def main(args):
-    count = len(str(args.get("payload", "")).split())
-    print(f"The message had {count} words")
+    payload = str(args.get("payload", ""))
+    count = len(payload.split())
+    print(f"The message '{payload}' has {count} words")
     return {"count": count}

@@ -1,5 +1,8 @@
-"""Puts lines together into one text."""
+"""Concatenates input into a string."""
+
+PARAMETERS = ("lines",)
 
 
 def main(args):
-    return {"payload": "\n".join(map(str, args.get("lines", [])))}
+    lines = args.get("lines") or []
+    return {"lines": lines, "payload": "\n".join(map(str, lines))}

@@ -1,4 +1,6 @@
-"""Returns its input."""
+"""Returns the input."""
+
+PARAMETERS = ("payload",)
 
 
 def main(args):

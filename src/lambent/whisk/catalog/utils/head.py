@@ -1,6 +1,8 @@
-"""Returns the first lines."""
+"""Extract prefix of an array."""
+
+PARAMETERS = ("lines", "num")
 
 
 def main(args):
-    number = int(args.get("num", 1))
-    return {"lines": args.get("lines", [])[:number], "num": number}
+    number = int(args.get("num") or 1)
+    return {"lines": (args.get("lines") or [])[:number], "num": number}

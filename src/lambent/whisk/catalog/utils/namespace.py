@@ -1,6 +1,8 @@
-"""Returns the namespace of who invokes it."""
+"""Returns namespace for the authorization key used to invoke this action."""
 
 import os
+
+PARAMETERS = ()
 
 
 def main(args):
