@@ -62,8 +62,10 @@ change how a function runs and cannot do so here are answered 400 `InvalidParame
 |---|---|
 {members}
 
-So is `DurableExecutionName` of Invoke. Of what has no meaning on one's own machines the rest is kept:
-`CapacityProviderConfig`, `FileSystemConfigs`, `KMSKeyArn`, `SourceKMSKeyArn`, `TracingConfig`, `VpcConfig`. `Architectures` has to be the machine's own, and
+So is `DurableExecutionName` of Invoke.
+
+Of what has no meaning on one's own machines the rest is kept: `CapacityProviderConfig`, `FileSystemConfigs`,
+`KMSKeyArn`, `SourceKMSKeyArn`, `TracingConfig`, `VpcConfig`. `Architectures` has to be the machine's own, and
 `S3ObjectStorageMode` is COPY: packages are copied, never read again from their bucket.
 """
 
