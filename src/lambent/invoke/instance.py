@@ -280,17 +280,20 @@ class Instance:
         return reply
 
     def _meta(self, invocation: Invocation, timeout_s: float, streams: bool) -> bytes:
-        return orjson.dumps(
-            {
-                "id": invocation.request_id,
-                "deadline_ms": int((time.time() + timeout_s) * 1000),
-                "arn": invocation.target.arn,
-                "client_context": invocation.client_context,
-                "tenant": invocation.tenant,
-                "trace": invocation.trace_id,
-                "streams": streams,
-            }
-        )
+        meta: dict[str, object] = {
+            "id": invocation.request_id,
+            "deadline_ms": int((time.time() + timeout_s) * 1000),
+            "arn": invocation.target.arn,
+            "trace": invocation.trace_id,
+        }
+        # What is left out costs neither side anything.
+        if invocation.client_context is not None:
+            meta["client_context"] = invocation.client_context
+        if invocation.tenant is not None:
+            meta["tenant"] = invocation.tenant
+        if streams:
+            meta["streams"] = True
+        return orjson.dumps(meta)
 
     def _reply_of(self, invocation: Invocation, frame: Frame) -> Reply:
         if frame.kind == _ANSWER and frame.meta == b'{"id":"%b"}' % invocation.request_id.encode():

@@ -171,25 +171,28 @@ def merged(chunks: Iterable[Chunk], *, newest_first: bool = False) -> Iterator[L
         yield heapq.heappop(waiting)[1]
 
 
+_MAKE_GROUP = "INSERT INTO log_groups (account, region, name, created_at) VALUES (?, ?, ?, ?)"
+_GROW_STREAM = (
+    "INSERT INTO log_streams (group_id, name, created_at, first_at, last_at, ingested_at)"
+    " SELECT group_id, ?, ?, ?, ?, ? FROM log_groups WHERE account = ? AND region = ? AND name = ?"
+    " ON CONFLICT (group_id, name) DO UPDATE SET ingested_at = excluded.ingested_at,"
+    " first_at = MIN(COALESCE(first_at, excluded.first_at), excluded.first_at),"
+    " last_at = MAX(COALESCE(last_at, excluded.last_at), excluded.last_at)"
+    " RETURNING group_id, stream_id"  # nothing where the group is missing
+)
+
+
 def insert(tx: Transaction, key: StreamKey, entries: Iterable[Entry], now_ms: int) -> None:
     """Write one stream's entries; it and its group come into being with their first."""
     parts = list(split(entries))
     if not parts:
         return
-    tx.execute(
-        "INSERT INTO log_groups (account, region, name, created_at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (*key.group, now_ms),
-    )
-    ((group_id, stream_id),) = tx.execute(
-        "INSERT INTO log_streams (group_id, name, created_at, first_at, last_at, ingested_at)"
-        " SELECT group_id, ?, ?, ?, ?, ? FROM log_groups WHERE account = ? AND region = ? AND name = ?"
-        " ON CONFLICT (group_id, name) DO UPDATE SET ingested_at = excluded.ingested_at,"
-        " first_at = MIN(COALESCE(first_at, excluded.first_at), excluded.first_at),"
-        " last_at = MAX(COALESCE(last_at, excluded.last_at), excluded.last_at)"
-        " RETURNING group_id, stream_id",
-        (key.name, now_ms, parts[0].first_at, parts[-1].last_at, now_ms, *key.group),
-    )
+    grown = (key.name, now_ms, parts[0].first_at, parts[-1].last_at, now_ms, *key.group)
+    rows = tx.execute(_GROW_STREAM, grown)
+    if not rows:
+        tx.execute(_MAKE_GROUP, (*key.group, now_ms))
+        rows = tx.execute(_GROW_STREAM, grown)
+    ((group_id, stream_id),) = rows
     tx.execute_many(
         "INSERT INTO log_chunks (group_id, stream_id, first_at, last_at, ingested_at, size, body)"
         " VALUES (?, ?, ?, ?, ?, ?, ?)",

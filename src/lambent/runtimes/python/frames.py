@@ -8,7 +8,8 @@ import struct
 
 HEADER = struct.Struct("!BII")
 
-# Node to process: {"id", "deadline_ms", "arn", "client_context", "tenant", "trace", "streams"}, the event.
+# Node to process: {"id", "deadline_ms", "arn", "trace"} and, where there is one, "client_context", "tenant",
+# and "streams" for a caller that takes the answer in pieces; then the event.
 INVOKE = 1
 IDENTITY = 2  # what this process of a SnapStart is alone to know: {"environment", "credentials"} as JSON
 TOUCHED = 3  # both ways: memory that a process of this snapshot touched until its first answer
