@@ -111,7 +111,7 @@ def _mounts() -> str:
 def _seccomp() -> str:
     def work() -> None:
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-        seccomp.install(seccomp.for_this_machine())
+        seccomp.for_this_machine().install()
 
     return _in_child(work)
 

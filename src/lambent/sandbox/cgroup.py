@@ -38,18 +38,25 @@ class Group:
         """The files that a process writes 0 into to join."""
         return [folder / "cgroup.procs" for folder in dict.fromkeys(self.folders.values())]
 
+    def bind(self) -> None:
+        """What is the same for all; and the least of the cpu until it is limited, for nobody waits for it."""
+        _write(self._file("pids", "pids.max"), PROCESSES)
+        if self.unified:
+            _write(self._file("memory", "memory.swap.max"), 0)
+            _write(self._file("cpu", "cpu.weight"), 1)
+        else:
+            _write(self._file("memory", "memory.swappiness"), 0)
+            _write(self._file("cpu", "cpu.shares"), 2)
+
     def limit(self, memory_mb: int) -> None:
         """Bind the memory, and give cpu in proportion to it."""
-        _write(self._file("pids", "pids.max"), PROCESSES)
         share = memory_mb / ONE_CORE_MB
         if self.unified:
             _write(self._file("memory", "memory.max"), memory_mb * MIB)
-            _write(self._file("memory", "memory.swap.max"), 0)
             _write(self._file("cpu", "cpu.weight"), max(1, round(share * ONE_CORE_WEIGHT)))
         else:
             _write(self._file("memory", "memory.limit_in_bytes"), memory_mb * MIB)
             _write(self._file("memory", "memory.kmem.tcp.limit_in_bytes"), memory_mb * MIB)  # counted apart
-            _write(self._file("memory", "memory.swappiness"), 0)
             _write(self._file("cpu", "cpu.shares"), max(2, round(share * ONE_CORE_SHARES)))
 
     def reset_peak(self) -> None:
@@ -134,6 +141,7 @@ class Tree:
         for folder in dict.fromkeys(folders.values()):
             folder.mkdir(exist_ok=True)
         group = Group(folders, self.unified, self.capped)
+        group.bind()
         if self.capped and not self.unified:
             _write(group._file("cpu", OLD_PERIOD), quota.PERIOD_US)
         for file in (group.freezer_file, group.quota_file):

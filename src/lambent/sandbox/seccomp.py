@@ -95,15 +95,7 @@ SOL_TCP, TCP_ULP = 6, 31  # what runs on top of TCP in the kernel, such as its T
 GIVES_BACK = (4, 24)  # MADV_DONTNEED, MADV_DONTNEED_LOCKED
 RLIMIT_CORE = 4  # stays at 1, which alone keeps a crash from the host's handler
 
-LOAD, JUMP, JUMP_EQUAL, JUMP_GREATER, JUMP_AT_LEAST, JUMP_BITS, RETURN = (
-    0x20,
-    0x05,
-    0x15,
-    0x25,
-    0x35,
-    0x45,
-    0x06,
-)
+LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_BITS, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 NR, ARCH, ARGUMENT_0, ARGUMENT_1, ARGUMENT_2 = 0, 4, 16, 24, 32  # offsets in struct seccomp_data, low words
 HIGH_WORD = 4  # behind a low one
@@ -117,6 +109,7 @@ def refuse(code: int) -> int:
 Instruction = typing.Tuple[int, int, int, int]  # noqa: UP006 (Python 3.8 evaluates it)
 ALLOWED_CALL: Instruction = (RETURN, 0, 0, ALLOW)
 REFUSED: Instruction = (RETURN, 0, 0, refuse(errno.EPERM))
+NO_CALL: Instruction = (RETURN, 0, 0, refuse(errno.ENOSYS))
 NO_FAMILY: Instruction = (RETURN, 0, 0, refuse(errno.EAFNOSUPPORT))
 
 
@@ -127,7 +120,7 @@ def allowed_numbers(machine: str) -> list[int]:
 
 
 def ranges(numbers: list[int]) -> list[tuple[int, int]]:
-    """Runs of neighbours, first and last: the kernel walks a few dozen of these, not hundreds of numbers."""
+    """Runs of neighbours, first and last."""
     found: list[tuple[int, int]] = []
     for n in numbers:
         if found and n == found[-1][1] + 1:
@@ -141,9 +134,7 @@ def program(machine: str, restored: bool = False) -> bytes:
     """The filter in classic BPF. What was `restored` from a snapshot may not give pages back."""
     special = {
         "clone": _clone(),
-        "clone3": [
-            (RETURN, 0, 0, refuse(errno.ENOSYS))
-        ],  # glibc falls back to clone, whose flags can be seen
+        "clone3": [NO_CALL],  # glibc falls back to clone, whose flags can be seen
         "prlimit64": _prlimit(),
         "setrlimit": [(LOAD, 0, 0, ARGUMENT_0), *_when((RLIMIT_CORE,), [REFUSED]), ALLOWED_CALL],
         "setsockopt": _setsockopt(),
@@ -156,18 +147,32 @@ def program(machine: str, restored: bool = False) -> bytes:
         (JUMP_EQUAL, 1, 0, ARCHITECTURES[machine][0]),
         (RETURN, 0, 0, KILL),  # i386 calls by int 0x80 have other numbers
         (LOAD, 0, 0, NR),
+        *_search(_segments(machine, special)),
     ]
-    for name, then in special.items():
-        code += _when((SPECIAL[machine][name],), then)
-    for first, last in ranges(allowed_numbers(machine)):
-        code += [
-            (JUMP_GREATER, 3, 0, last),
-            (JUMP_AT_LEAST, 0, 1, first),
-            (RETURN, 0, 0, ALLOW),
-            (RETURN, 0, 0, refuse(errno.ENOSYS)),
-        ]
-    code.append((RETURN, 0, 0, refuse(errno.ENOSYS)))  # x32 calls end here too
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+
+
+def _segments(machine: str, special: dict[str, list[Instruction]]) -> list[tuple[int, list[Instruction]]]:
+    """What is done from each number on, until the next one's turn; x32 calls are beyond the last."""
+    found: dict[int, list[Instruction]] = {0: [NO_CALL]}
+    for first, last in ranges(allowed_numbers(machine)):
+        found[first] = [ALLOWED_CALL]
+        found[last + 1] = [NO_CALL]
+    for name, then in special.items():
+        number = SPECIAL[machine][name]
+        before = found[max(first for first in found if first <= number)]
+        found[number] = then
+        found.setdefault(number + 1, before)
+    return sorted(found.items())
+
+
+def _search(segments: list[tuple[int, list[Instruction]]]) -> list[Instruction]:
+    """Halves them until one is left: the kernel runs this for every number when the filter is installed."""
+    if len(segments) == 1:
+        return segments[0][1]
+    middle = len(segments) // 2
+    below, above = _search(segments[:middle]), _search(segments[middle:])
+    return [(JUMP_AT_LEAST, len(below), 0, segments[middle][0]), *below, *above]
 
 
 def _when(values: tuple[int, ...], then: list[Instruction]) -> list[Instruction]:
@@ -223,12 +228,17 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def install(filter_program: bytes) -> None:
-    """Bind this process and all its descendants for good. Needs no_new_privs."""
-    described = _Program(len(filter_program) // 8, filter_program)
-    pointer = ctypes.cast(ctypes.byref(described), ctypes.POINTER(ctypes.c_char * ctypes.sizeof(described)))
-    syscalls.call("seccomp", SET_MODE_FILTER, 0, pointer.contents)
+class Filter:
+    """A filter made ready once: to describe it takes Python longer than the kernel to install it."""
+
+    def __init__(self, filter_program: bytes) -> None:
+        self._described = _Program(len(filter_program) // 8, filter_program)
+        self._address = ctypes.addressof(self._described)
+
+    def install(self) -> None:
+        """Bind this process and all its descendants for good. Needs no_new_privs."""
+        syscalls.call("seccomp", SET_MODE_FILTER, 0, self._address)
 
 
-def for_this_machine(restored: bool = False) -> bytes:
-    return program(platform.machine(), restored)
+def for_this_machine(restored: bool = False) -> Filter:
+    return Filter(program(platform.machine(), restored))

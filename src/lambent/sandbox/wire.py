@@ -10,6 +10,7 @@ import typing
 
 FRAME_BYTES = 65536
 DESCRIPTORS = 16
+CUT_OFF = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)  # to put these together takes Python longer than all else
 
 
 class BadFrame(Exception):
@@ -51,7 +52,7 @@ def receive(sock: socket.socket) -> tuple[dict[str, typing.Any], list[int]] | No
 
 
 def _decoded(data: bytes, flags: int) -> dict[str, typing.Any]:
-    if len(data) > FRAME_BYTES or flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
+    if len(data) > FRAME_BYTES or flags & CUT_OFF:
         raise BadFrame(f"a frame is over the limit of {FRAME_BYTES} bytes and {DESCRIPTORS} descriptors")
     try:
         message = json.loads(data)

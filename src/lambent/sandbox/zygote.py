@@ -58,6 +58,7 @@ class Zygote:
         self.wall = landlock.Wall(kernel) if kernel else None
         self.own = syscalls.pidfd_open(os.getpid())
         self.pages = b""  # that every process writes to, as `populate` takes them
+        self.renew: typing.Callable[[], None] = lambda: None  # what no two forks may share
 
     def serve(self) -> None:
         """Answer until the launcher is gone."""
@@ -131,6 +132,7 @@ class Zygote:
             if self.pages:
                 syscalls.populate(self.pages)
             enter(given)
+            self.renew()
             rules = self.wall.begin() if self.wall else -1
             frame = await_owner(given["waiting"][0])
             if frame is None:  # nobody will come any more
@@ -234,7 +236,7 @@ def enter_image(image: int) -> None:
     os.chdir("/")
 
 
-def confine(uid: int, filter_program: bytes) -> None:
+def confine(uid: int, calls: seccomp.Filter) -> None:
     """Give up users, capabilities and system calls, in the order in which each step is still allowed."""
     if uid == 0:
         uid = alone()
@@ -243,7 +245,7 @@ def confine(uid: int, filter_program: bytes) -> None:
     syscalls.die_with_parent()  # a change of uid clears it, and the dumpable flag that /proc/self needs
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 1)
     syscalls.drop_capabilities()
-    seccomp.install(filter_program)
+    calls.install()
 
 
 def alone() -> int:
@@ -366,5 +368,6 @@ def main(kind: str, libraries: str, bootstrap: str, *modules: str) -> None:
     wire.send(launcher, {"ready": True})
     zygote = Zygote(launcher, entry)
     if kind == "functions":
+        zygote.renew = sys.modules["_lambent.bootstrap"].renew
         zygote.rehearse()
     zygote.serve()

@@ -38,13 +38,14 @@ def main(
     """Serve on `control_fd`, or over the Runtime API; never returns, but ends as the interpreter would.
 
     `environment` takes the place of the process's own when a zygote was forked, which has done `prepare`
-    and what else is the same for all. `libraries` is the folder
+    and what else is the same for all, and the fork `renew`. `libraries` is the folder
     with what functions find ready; `layers` are searched from the last to the first.
     """
     status = 0
     try:
         if environment is None:
             prepare()
+            renew()
         snapstart = _snapstart(environment)
         begin(environment)
         status = run(_channel(control_fd), libraries, layers, snapstart)
@@ -66,13 +67,12 @@ def prepare() -> None:
 
 
 def begin(environment: Optional[Mapping[str, str]] = None) -> None:
-    """Become a process of its own: nothing that a twin from the same zygote would share."""
+    """Become a process of its own, by what it is told."""
     if environment is not None:
         os.environ.clear()
         os.environ.update(environment)
     time.tzset()
     threading.main_thread()._set_native_id()  # type: ignore[attr-defined]  # no hook of a fork has run
-    renew()
     output.configure_logging()
 
 
