@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import RunningNode
+from tests.rootless import PATHS, RootlessNode
 from tests.sandbox.launched import ROOT, staged
 
-from lambent.runtimes import shelf
-from lambent.sandbox.programs import chown_tree
 from lambent.sandbox.users import FUNCTION, users
 
 pytestmark = [
@@ -20,7 +19,6 @@ pytestmark = [
     pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user"),
 ]
 UID = users(ROOT).node
-PATHS = [Path(sys.prefix), Path(sys.base_prefix), ROOT / "src", shelf.cache_folder()]
 PROBE = """
 import os, boto3, socket
 
@@ -34,25 +32,11 @@ def handler(event, context):
 """
 
 
-class RootlessNode(RunningNode):
-    """Started by a user who is nobody else."""
-
-    def command(self) -> list[str]:
-        uid = users(self.data).node
-        self.data.mkdir(parents=True)
-        chown_tree(self.data, uid, uid)
-        return staged(uid, [*PATHS, self.data], super().command())
-
-
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningNode]:
-    os.environ["LAMBENT_RUNTIMES"] = str(shelf.cache_folder())
-    node = RootlessNode(tmp_path_factory.mktemp("rootless") / "data")
-    try:
-        yield node.start()
-    finally:
-        node.stop()
-        del os.environ["LAMBENT_RUNTIMES"]
+    node = RootlessNode(tmp_path_factory.mktemp("rootless") / "data").start()
+    yield node
+    assert node.stop() == 0, node.log()
 
 
 def test_a_function_has_walls_and_reaches_the_node(node: RunningNode) -> None:

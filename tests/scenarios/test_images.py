@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.conftest import RunningNode, zip_of
 from tests.images.maker import Made, layer, python_with_client, static_bootstrap
+from tests.rootless import RootlessNode
 
 pytestmark = [
     pytest.mark.slow,
@@ -36,17 +37,25 @@ def handler(event, context):
 """
 
 
+@pytest.fixture(scope="module", params=["namespaces", "userns"])
+def isolation(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(isolation: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("images")
     folder.chmod(0o755)  # the node reads it as its own user
     return folder
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[RunningNode]:
-    flags = ("--image-sources", str(folder))
-    node = RunningNode(tmp_path_factory.mktemp("node") / "data", flags).start()
+def node(isolation: str, tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[RunningNode]:
+    data, flags = tmp_path_factory.mktemp("node") / "data", ("--image-sources", str(folder))
+    rootless = isolation == "userns"
+    node = RootlessNode(data, flags, shown=(folder,)) if rootless else RunningNode(data, flags)
+    node.start()
+    assert json.loads((data / "node.json").read_text())["isolation"] == isolation
     yield node
     assert node.stop() == 0, node.log()
 
@@ -145,7 +154,7 @@ def test_a_zip_stays_a_zip(node: RunningNode, client: Any, folder: Path, static:
 
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the runtime client is built for this Python")
 @pytest.mark.skipif(not Path("/usr/bin/python3.11").exists(), reason="the system has no Python 3.11")
-def test_a_python_with_awss_own_client(client: Any, folder: Path) -> None:
+def test_a_python_with_awss_own_client(node: RunningNode, client: Any, folder: Path) -> None:
     said: dict[str, Any] = {
         "Entrypoint": ["python3.11", "-m", "awslambdaric"],
         "Cmd": ["app.handler"],
@@ -164,9 +173,10 @@ def test_a_python_with_awss_own_client(client: Any, folder: Path) -> None:
     assert {"dev", "etc", "function", "lib64", "proc", "tmp", "usr"} <= set(seen["root"])
     assert not {".lambent", "home", "root", "sys"} & set(seen["root"])
     assert seen["uid"] > 0
+    rootless = isinstance(node, RootlessNode)
     attempts = {
         "open('/etc/shadow').read()": "FileNotFoundError",
-        "os.listdir('/proc/1/root/')": "PermissionError",
+        "os.listdir('/proc/1/root/')": "FileNotFoundError" if rootless else "PermissionError",
         "open('/usr/new', 'w')": "OSError",
         "open('/dev/vda', 'rb')": "FileNotFoundError",
         "os.chroot('/tmp')": "OSError",
