@@ -6,6 +6,8 @@ import logging
 import sqlite3
 import time
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,11 @@ KEPT_S = 7 * 24 * 3600.0
 PRUNE_INTERVAL_S = 600.0
 
 PRUNED_AT_ONCE = 20_000
-NO_LOGS = "[]"
+NO_LOGS = b"[]"
 
 COLUMNS = "activation_id, namespace, path, name, start_ms, head, response, logs"
 # Many at once: a statement for each would have two threads hand the interpreter over for each.
-PUT = f"""INSERT OR REPLACE INTO activations ({COLUMNS})
-    SELECT {", ".join(f"json_extract(value, '$[{n}]')" for n in range(8))} FROM json_each(?)"""
-PUT_AT_ONCE = 500
+PUT_AT_ONCE = 100
 PRUNE = """DELETE FROM activations WHERE start_ms < ?
     AND seq IN (SELECT seq FROM activations ORDER BY seq LIMIT ?)"""
 
@@ -155,8 +155,9 @@ class Activations:
         taken = self._buffer.take()
 
         def work(tx: Transaction) -> None:
-            for batch in (taken[n : n + PUT_AT_ONCE] for n in range(0, len(taken), PUT_AT_ONCE)):
-                tx.execute(PUT, (orjson.dumps([_row(activation) for activation, _ in batch]).decode(),))
+            for first in range(0, len(taken), PUT_AT_ONCE):
+                rows = [_row(activation) for activation, _ in taken[first : first + PUT_AT_ONCE]]
+                tx.execute(_put(len(rows)), tuple(chain.from_iterable(rows)))
 
         try:
             await self._database.write(work)
@@ -178,19 +179,24 @@ class Activations:
             await self._database.write(lambda tx: tx.execute(PRUNE, (before, PRUNED_AT_ONCE)))
 
 
+@lru_cache(maxsize=PUT_AT_ONCE)
+def _put(count: int) -> str:
+    rows = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * count)
+    return f"INSERT OR REPLACE INTO activations ({COLUMNS}) VALUES {rows}"
+
+
 def _row(activation: Activation) -> tuple[Any, ...]:
-    """JSON within is text, so that the database need not look into it."""
     return (
         activation.id,
         activation.namespace,
         activation.name.local,
         activation.name.name,
         activation.start,
-        orjson.dumps(activation.head()).decode(),
-        orjson.dumps(activation.response.document()).decode(),
-        orjson.dumps(activation.logs).decode() if activation.logs else NO_LOGS,
+        orjson.dumps(activation.head()),
+        orjson.dumps(activation.response.document()),
+        orjson.dumps(activation.logs) if activation.logs else NO_LOGS,
     )
 
 
-def _record(head: str, response: str, logs: str) -> dict[str, Any]:
+def _record(head: bytes, response: bytes, logs: bytes) -> dict[str, Any]:
     return record(orjson.loads(head), orjson.Fragment(response), orjson.Fragment(logs))
