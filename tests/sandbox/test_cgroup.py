@@ -175,7 +175,6 @@ def test_version_twos_limits_go_where_it_has_them(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     group = cgroup.Group(dict.fromkeys(cgroup.CONTROLLERS, tmp_path), unified=True)
     group.bind()
-    assert (tmp_path / "cpu.weight").read_text() == "1"
     group.limit(1769)
     assert (tmp_path / "memory.max").read_text() == str(1769 * MIB)
     assert (tmp_path / "cpu.weight").read_text() == "100"

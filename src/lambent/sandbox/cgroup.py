@@ -39,14 +39,12 @@ class Group:
         return [folder / "cgroup.procs" for folder in dict.fromkeys(self.folders.values())]
 
     def bind(self) -> None:
-        """What is the same for all; and the least of the cpu until it is limited, for nobody waits for it."""
+        """What is the same for all."""
         _write(self._file("pids", "pids.max"), PROCESSES)
         if self.unified:
             _write(self._file("memory", "memory.swap.max"), 0)
-            _write(self._file("cpu", "cpu.weight"), 1)
         else:
             _write(self._file("memory", "memory.swappiness"), 0)
-            _write(self._file("cpu", "cpu.shares"), 2)
 
     def limit(self, memory_mb: int) -> None:
         """Bind the memory, and give cpu in proportion to it."""

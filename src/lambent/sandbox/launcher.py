@@ -155,7 +155,10 @@ class Launcher:
         self.home.close()
         self.scratch.close()
         self.tree.remove()
-        shutil.rmtree(self.own)
+        try:
+            shutil.rmtree(self.own)
+        except OSError as error:  # the next start sweeps it; the node's status must not turn on this
+            complain(f"{self.own} could not be removed: {error}")
 
     def _prepare_folders(self) -> None:
         """The data folder is the caller's; the node owns its parts of it and can only look at the rest."""

@@ -174,7 +174,10 @@ def index_libraries(root: Path) -> None:
         f"/var/lang/lib\n{RUNNER}/lib\n" + (host.read_text() if host.exists() else "")
     )
     command = [ldconfig, "-X", "-i", "-r", str(root)]
-    subprocess.run(command, check=True, capture_output=True, timeout=CONFIG_TIMEOUT_S)
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=CONFIG_TIMEOUT_S)
+    except subprocess.SubprocessError as error:  # or the launcher would end by it
+        raise SandboxError(f"the libraries of a root could not be indexed: {error}") from error
 
 
 def own_files(names: Sequence[str]) -> dict[str, bytes]:

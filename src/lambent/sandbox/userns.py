@@ -83,8 +83,11 @@ class Memory:
         return image
 
     def remove(self, image: Image) -> None:
-        syscalls.unmount(str(image.folder))
-        image.folder.rmdir()
+        """What does not go now goes with the launcher's mounts and folder."""
+        with contextlib.suppress(OSError):
+            syscalls.unmount(str(image.folder))
+        with contextlib.suppress(OSError):
+            image.folder.rmdir()
 
     def refill(self, quiet: bool = False) -> bool:
         """Nothing is made ahead."""
