@@ -7,7 +7,7 @@ from lambent.sandbox import members
 
 MIB = 1024 * 1024
 DIGITS = 24
-FRESH_S = 0.05  # calls that follow each other at once need not ask each time
+FRESH_S = 0.01  # calls that follow each other at once need not ask each time
 
 
 class Peak:
