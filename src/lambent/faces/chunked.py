@@ -175,7 +175,7 @@ class _Chunked(_Source):
             name, colon, value = line.decode("latin-1").partition(":")
             if not colon or len(self.trailers) >= TRAILERS:
                 raise malformed_trailer()
-            self.trailers[name.strip().lower()] = value.strip()
+            self.trailers[name.strip(" \t").lower()] = value.strip(" \t")
         if self._buffer or await self._fill():
             raise incomplete_body()
         if self._payload.hash == _SIGNED:
