@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from botocore.loaders import Loader
-
+from lambent.lazy import Lazy
 from lambent.model.errors import InvalidParameter
 from lambent.model.interpreter import Interpreter
 from lambent.runtimes import executables, shelf
+
+loaders = Lazy("botocore.loaders")  # takes a tenth of a second, for a list that errors name
 
 DEFAULT_RUNTIME = f"python3.{sys.version_info.minor}"  # the node's own
 FIRST_MINOR = 8
@@ -86,7 +87,7 @@ class Catalog:
 @cache
 def known_runtimes() -> tuple[str, ...]:
     """AWS's runtime names, from the service model."""
-    return tuple(Loader().load_service_model("lambda", "service-2")["shapes"]["Runtime"]["enum"])
+    return tuple(loaders.Loader().load_service_model("lambda", "service-2")["shapes"]["Runtime"]["enum"])
 
 
 def _minor(runtime: str) -> int:

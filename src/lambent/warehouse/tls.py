@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from botocore.httpsession import where
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lambent.lazy import Lazy
+
+httpsession = Lazy("botocore.httpsession")  # for machines that have no list of authorities
 
 AUTHORITY_DAYS = 3650
 SERVER_DAYS = 730
@@ -153,7 +156,7 @@ def _write(path: Path, data: bytes, mode: int) -> None:
 
 def _bundle(folder: Path, authority: x509.Certificate) -> Path:
     """A file with what the machine trusts (or botocore's list where the machine has none) and ours."""
-    trusted = Path(ssl.get_default_verify_paths().cafile or where())
+    trusted = Path(ssl.get_default_verify_paths().cafile or httpsession.where())
     path = folder / "bundle.pem"
     wanted = trusted.read_bytes() + b"\n" + authority.public_bytes(serialization.Encoding.PEM)
     if not path.exists() or path.read_bytes() != wanted:
