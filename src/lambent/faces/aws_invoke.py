@@ -159,7 +159,7 @@ class InvokeFace:
         answer = [
             JSON,
             ("X-Amz-Executed-Version", outcome.version),
-            ("X-Amzn-Trace-Id", invocation.trace_id),
+            ("X-Amzn-Trace-Id", as_told(invocation.trace_id)),
         ]
         if outcome.function_error is not None:
             answer.append(("X-Amz-Function-Error", outcome.function_error))
@@ -245,6 +245,12 @@ def new_trace(request_id: str) -> str:
     """A trace that is not sampled, from the random digits of the request's id."""
     first, last = request_id[:8], request_id[24:]
     return f"Root=1-{int(time.time()):08x}-{last}{first}{request_id[9:13]};Parent={last}{first[:4]};Sampled=0"
+
+
+def as_told(trace_id: str) -> str:
+    """The trace as Invoke's answer tells it, whose names begin with small letters."""
+    small = trace_id.replace("Root=", "root=", 1).replace("Parent=", "parent=", 1)
+    return small.replace("Sampled=", "sampled=", 1)
 
 
 def refusal(error: PlatformError, request: Request | None = None) -> Response:

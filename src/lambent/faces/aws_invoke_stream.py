@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import orjson
 
 from lambent.faces import event_stream
-from lambent.faces.aws_invoke import KIND, InvokeFace, Violation, refusal, wants_tail
+from lambent.faces.aws_invoke import KIND, InvokeFace, Violation, as_told, refusal, wants_tail
 from lambent.faces.http import BodyTooLarge, Request, Response
 from lambent.faces.streamed import Invoker, Streamed, cut
 from lambent.model.errors import PlatformError, TooLarge
@@ -51,7 +51,7 @@ class InvokeStreamFace:
         headers = [
             ("Content-Type", event_stream.CONTENT_TYPE),
             ("X-Amz-Executed-Version", run.stream.version),
-            ("X-Amzn-Trace-Id", invocation.trace_id),
+            ("X-Amzn-Trace-Id", as_told(invocation.trace_id)),
         ]
         return Response(200, headers, Events(run, tail))
 

@@ -60,12 +60,10 @@ class PermissionOperations:
         return {"Statement": orjson.dumps(added).decode()}
 
     async def get_policy(self, call: Call, given: Members) -> Members:
-        return self._shown(self._policy_target(call, given))
+        return self._shown(self._with_policy(call, given))
 
     async def remove_permission(self, call: Call, given: Members) -> Members:
-        target = self._policy_target(call, given)
-        if not self.functions.exists(target.key):
-            raise NotFound(f"No policy found for: {target.key.arn}")
+        target = self._with_policy(call, given)
         self._check_qualifier(target)
         await self.policies.remove(target, given["StatementId"], given.get("RevisionId"))
         return {}
@@ -104,6 +102,12 @@ class PermissionOperations:
         target = resolve(call, given["FunctionName"], given.get("Qualifier"))
         if target.qualifier == LATEST:
             raise InvalidParameter(ON_LATEST)
+        return target
+
+    def _with_policy(self, call: Call, given: Members) -> Target:
+        target = self._policy_target(call, given)
+        if not self.functions.exists(target.key):
+            raise NotFound(f"No policy found for: {target.key.arn}")
         return target
 
     def _resource(self, call: Call, given: Members) -> Target:

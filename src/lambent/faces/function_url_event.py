@@ -57,8 +57,6 @@ def response(payload: bytes) -> Response:
         told = orjson.loads(payload)
     except orjson.JSONDecodeError:
         return _unread(payload)
-    if isinstance(told, str):
-        return Response(200, [("Content-Type", JSON)], told.encode("utf-8", "backslashreplace"))
     if not isinstance(told, dict) or "statusCode" not in told:
         return Response(200, [("Content-Type", JSON)], payload)
     made = head(told)

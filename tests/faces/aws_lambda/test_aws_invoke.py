@@ -34,7 +34,10 @@ async def test_a_call_comes_back_with_what_the_handler_gave(bench: Bench, client
     seen = bench.echo.seen[-1]
     assert headers["x-amzn-requestid"] == seen.request_id
     assert headers["content-type"] == "application/json"
-    assert headers["x-amzn-trace-id"] == seen.trace_id
+    assert headers["x-amzn-trace-id"].startswith("root=1-")
+    assert headers["x-amzn-trace-id"].lower() == seen.trace_id.lower()
+    assert ";parent=" in headers["x-amzn-trace-id"]
+    assert ";sampled=" in headers["x-amzn-trace-id"]
     assert seen.trace_id.startswith("Root=1-")
     assert (seen.source, seen.attempt) == ("api", 1)
     assert abs(seen.accepted_at - time.time()) < 60

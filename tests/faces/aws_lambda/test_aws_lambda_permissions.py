@@ -162,6 +162,7 @@ async def test_what_cannot_be_permitted(
 async def test_removing_from_what_is_not_there(client: Client, refused: Refused) -> None:
     error = await refused(client.remove_permission(FunctionName="none", StatementId="s3"))
     assert error.message == f"No policy found for: {arn('none')}"
+    assert (await refused(client.get_policy(FunctionName="none"))).message == error.message
     await client.create("f")
     call = client.remove_permission(FunctionName="f", StatementId="s3", Qualifier="live")
     assert (await refused(call)).message == f"Cannot find alias arn: {arn('f', 'live')}"

@@ -177,7 +177,7 @@ async def test_a_path_does_where_names_do_not(start: Open) -> None:
     ("given", "status", "kind", "body"),
     [
         ({"message": "hi"}, 200, "application/json", b'{"message": "hi"}'),
-        ("just text", 200, "application/json", b"just text"),
+        ("just text", 200, "application/json", b'"just text"'),
         ([1, 2], 200, "application/json", b"[1, 2]"),
         (None, 200, "application/json", b"null"),
         ({"statusCode": 204}, 204, "application/json", b""),
