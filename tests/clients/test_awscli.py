@@ -68,7 +68,7 @@ def test_a_function_url(aws: Run, node: RunningNode) -> None:
             "--action", *permission,
         )  # fmt: skip
     with urllib.request.urlopen(by_path(node, made["FunctionUrl"]) + "some/where", timeout=60) as answer:
-        assert answer.read() == b"/some/where"
+        assert json.load(answer) == "/some/where"
     aws("lambda", f"update-{config[0]}", *config[1:], "--cors", "AllowOrigins=https://a.example,MaxAge=60")
     (listed,) = json.loads(aws("lambda", f"list-{config[0]}s", *config[1:]))["FunctionUrlConfigs"]
     assert listed["Cors"] == {"AllowOrigins": ["https://a.example"], "MaxAge": 60}
